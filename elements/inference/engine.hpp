@@ -1,0 +1,103 @@
+// The door to inference: load a model on a device, run it. No LibTorch and no GStreamer in here; the backend is a
+// module opened at run time (libtvinference-cpu.so), never closed again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model_registry/checkpoint/checkpoint.hpp"
+#include "model_registry/error.hpp"
+#include "model_registry/graph/bind.hpp"
+#include "model_registry/hub/hub.hpp"
+#include "model_registry/models/models.hpp"
+
+namespace tv::inference {
+
+enum class DeviceKind : std::uint8_t { kCpu, kCuda };
+struct Device {
+  DeviceKind kind = DeviceKind::kCpu;
+  int index = 0;
+};
+/// "auto" (nullopt), "cpu", "cuda", "cuda:1". Fails: InvalidArgument.
+Result<std::optional<Device>> parse_device(std::string_view text);
+
+enum class Executor : std::uint8_t {
+  kFused,      ///< folded, fused, channels-last: the default
+  kReference,  ///< plain operators in float32, one by one: the parity oracle
+};
+
+/// What a backend needs to load a model. The tensors must outlive load() only.
+struct LoadRequest {
+  std::shared_ptr<const graph::Network> network;
+  const graph::BoundTensors* tensors = nullptr;  ///< nullptr: random initialisation from `seed`
+  std::uint64_t seed = 0;
+  Executor executor = Executor::kFused;
+  int device_index = 0;
+};
+
+/// A loaded model. One thread at a time.
+class LoadedModel {
+ public:
+  virtual ~LoadedModel() = default;
+  /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major.
+  /// Fails: InvalidArgument (image too small), Device (out of memory), Internal.
+  virtual Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) = 0;
+  /// The parameters as they are now, named, in state_dict() order. Views own their memory.
+  virtual Result<std::vector<std::pair<std::string, TensorView>>> state_dict() = 0;
+};
+
+/// A backend module. Thread-safe. Never destroyed.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// "cpu: LibTorch 2.11.0, oneDNN 3.x, 2 threads"
+  virtual std::string description() const = 0;
+  virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
+};
+
+/// Opens the backend for a device. The first call costs about half a second. Fails: Unavailable with the file names
+/// tried and the loader's own message.
+Result<Backend*> open_backend(DeviceKind kind);
+
+/// Version of the interface above between the library and its modules; a module of another version is refused.
+inline constexpr int kBackendVersion = 1;
+/// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its own.
+using BackendOpenFn = Backend* (*)(int version);
+
+/// Everything an application needs to go from a weights name to logits.
+struct ModelSpec {
+  const Weights* weights = nullptr;   ///< the entry; nullptr: `builder` with random initialisation
+  std::string builder;                ///< with weights: ignored
+  std::string weights_file;           ///< a local file for the architecture instead of the entry's own; no digest check
+  std::optional<int> num_classes;     ///< default: the entry's own, or 1000
+  std::uint64_t seed = 0;             ///< of random initialisation
+  Executor executor = Executor::kFused;
+  std::optional<Device> device;       ///< nullopt: the best one there is
+};
+
+/// A model ready to run, with where its numbers came from.
+struct ReadyModel {
+  std::unique_ptr<LoadedModel> model;
+  std::shared_ptr<const graph::Network> network;
+  std::string sha256;  ///< of the weight file; empty for random initialisation
+  std::string device;  ///< "cpu", "cuda:0"
+};
+
+/// fetch (or read) -> parse -> build -> bind -> load, then one inference at the given input size as warm-up (0 = none).
+/// Blocks; call it off the streaming thread.
+Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {}, int warm_up_size = 0);
+
+struct Score {
+  int index = 0;         ///< class
+  float probability = 0;  ///< 0..1, softmax
+};
+/// softmax in float64, then the k largest, descending; equal scores in order of index.
+std::vector<Score> top_k(std::span<const float> logits, int k);
+
+}  // namespace tv::inference

@@ -1,0 +1,55 @@
+// A video frame in memory, described without GStreamer.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace tv {
+
+enum class PixelFormat : std::uint8_t {
+  kRgb, kBgr, kRgba, kBgra, kArgb, kAbgr, kRgbx, kBgrx, kXrgb, kXbgr, kGray8,
+  kI420, kYv12, kNv12, kNv21, kYuy2, kUyvy, kY42b, kY444, kI420_10le, kP010_10le,
+};
+
+/// One row a format; `name` is GStreamer's ("RGB", "NV12", "P010_10LE"). Tests walk this table.
+struct PixelFormatInfo {
+  PixelFormat format;
+  std::string_view name;
+  int planes;        ///< 1..3
+  bool yuv;          ///< colour matrix, range and chroma siting apply
+  int bits;          ///< significant bits of a component: 8 or 10
+};
+std::span<const PixelFormatInfo> pixel_formats();
+const PixelFormatInfo& pixel_format_info(PixelFormat format);
+std::optional<PixelFormat> pixel_format_from_name(std::string_view name);
+
+enum class ColorMatrix : std::uint8_t { kBt601, kBt709, kBt2020 };
+enum class ColorRange : std::uint8_t { kLimited, kFull };
+/// Where a chroma sample lies between luma samples: co-sited with the left (top) one, or half-way.
+struct ChromaSite {
+  bool horizontal_cosited = false;  ///< GST_VIDEO_CHROMA_SITE_H_COSITED
+  bool vertical_cosited = false;    ///< GST_VIDEO_CHROMA_SITE_V_COSITED
+};
+
+/// Planes in GStreamer's order for the format (YV12's second plane is V). Does not own the memory. 10-bit samples are
+/// little-endian; P010's value lies in the upper ten bits.
+struct FrameView {
+  PixelFormat format = PixelFormat::kRgb;
+  int width = 0, height = 0;  ///< pixels to classify, after the crop meta
+  struct Plane {
+    const std::uint8_t* data = nullptr;
+    std::ptrdiff_t stride = 0;           ///< bytes to the next row, may be negative
+  };
+  std::array<Plane, 3> planes{};  ///< planes begin at the frame's own pixel (0, 0)
+  int crop_x = 0, crop_y = 0;     ///< pixel where the picture begins in the planes (GstVideoCropMeta)
+  int full_width = 0, full_height = 0;  ///< size of the planes, pixels; >= crop + size
+  ColorMatrix matrix = ColorMatrix::kBt601;
+  ColorRange range = ColorRange::kLimited;
+  ChromaSite chroma{};
+};
+
+}  // namespace tv

@@ -1,0 +1,1 @@
+#include "elements/preprocess/preprocess.hpp"

@@ -1,0 +1,1 @@
+#include "model_registry/hub/hub.hpp"

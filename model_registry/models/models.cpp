@@ -1,0 +1,1 @@
+#include "model_registry/models/models.hpp"

@@ -1,0 +1,1 @@
+#include "model_registry/registry/weights.hpp"
