@@ -1,1 +1,128 @@
 #include "elements/inference/engine.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+namespace tv::inference {
+namespace {
+
+constexpr int kMaxDeviceIndex = 1023;
+
+Error bad_device(std::string_view text) {
+  return {Code::kInvalidArgument, "no device \"" + std::string(text) + "\"",
+          "expected auto, cpu, cuda or cuda:N with N 0.." + std::to_string(kMaxDeviceIndex)};
+}
+
+std::string device_text(const Device& device) {
+  return device.kind == DeviceKind::kCpu ? "cpu" : "cuda:" + std::to_string(device.index);
+}
+
+Result<Model> build(const ModelSpec& spec) {
+  BuildOptions options{.weights = spec.weights, .num_classes = spec.num_classes};
+  const std::string_view builder = spec.weights ? spec.weights->builder : spec.builder;
+  if (spec.weights && !spec.weights_file.empty()) {
+    // The file may have other classes than the entry that names its architecture.
+    options = {.weights = nullptr,
+               .num_classes = spec.num_classes.value_or(spec.weights->num_classes())};
+  }
+  return get_model(builder, options);
+}
+
+Result<FileBytes> read_weights(const ModelSpec& spec, const FetchOptions& fetch) {
+  return spec.weights_file.empty() ? fetch_weights(*spec.weights, fetch)
+                                   : read_file(spec.weights_file);
+}
+
+Error in_file(Error error, const std::string& path) {
+  if (error.what.find(path) == std::string::npos) error.what = path + ": " + error.what;
+  return error;
+}
+
+Status check_cancelled(const FetchOptions& fetch) {
+  if (fetch.cancel && *fetch.cancel)
+    return Error{Code::kCancelled, "loading the model was cancelled", ""};
+  return {};
+}
+
+Status warm_up(LoadedModel& model, int size) {
+  const Shape shape = {1, 3, size, size};
+  const std::vector<float> black(static_cast<std::size_t>(size) * static_cast<std::size_t>(size) *
+                                 3);
+  TV_RETURN_IF_ERROR(model.run(black, shape));
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<Device>> parse_device(std::string_view text) {
+  constexpr std::string_view kNumbered = "cuda:";
+  if (text == "auto") return std::optional<Device>();
+  if (text == "cpu") return std::optional<Device>(Device{DeviceKind::kCpu, 0});
+  if (text == "cuda") return std::optional<Device>(Device{DeviceKind::kCuda, 0});
+  if (!text.starts_with(kNumbered)) return bad_device(text);
+  const char* const end = text.data() + text.size();
+  int index = -1;
+  const auto [stop, fault] = std::from_chars(text.data() + kNumbered.size(), end, index);
+  if (fault != std::errc() || stop != end || index < 0 || index > kMaxDeviceIndex)
+    return bad_device(text);
+  return std::optional<Device>(Device{DeviceKind::kCuda, index});
+}
+
+Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
+  TV_ASSIGN_OR_RETURN(const Model model, build(spec));
+  // Before the download: without a backend it would be in vain.
+  const Device device = spec.device.value_or(Device{});
+  TV_ASSIGN_OR_RETURN(Backend* const backend, open_backend(device.kind));
+
+  LoadRequest request{.network = model.network,
+                      .tensors = nullptr,
+                      .seed = spec.seed,
+                      .executor = spec.executor,
+                      .device_index = device.index};
+  ReadyModel ready{.model = nullptr,
+                   .network = model.network,
+                   .sha256 = {},
+                   .device = device_text(device)};
+  graph::BoundTensors tensors;
+  if (spec.weights || !spec.weights_file.empty()) {
+    TV_RETURN_IF_ERROR(check_cancelled(fetch));
+    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(spec, fetch));
+    TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file));
+    auto bound = bind_checkpoint(checkpoint, *model.network);
+    if (!bound) return in_file(std::move(bound.error()), file.path);
+    tensors = std::move(*bound);  // the views keep the file's bytes
+    request.tensors = &tensors;
+    ready.sha256 = file.sha256;
+  }
+  TV_RETURN_IF_ERROR(check_cancelled(fetch));
+  TV_ASSIGN_OR_RETURN(ready.model, backend->load(request));
+  if (warm_up_size > 0) TV_RETURN_IF_ERROR(warm_up(*ready.model, warm_up_size));
+  return ready;
+}
+
+std::vector<Score> top_k(std::span<const float> logits, int k) {
+  const bool finite =
+      std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
+  if (!finite || logits.empty() || k <= 0) return {};
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+
+  std::vector<int> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto count = std::min(static_cast<std::size_t>(k), order.size());
+  const auto logit = [&](int index) { return logits[static_cast<std::size_t>(index)]; };
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    [&](int a, int b) {
+                      return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
+                    });
+  std::vector<Score> scores;
+  for (std::size_t i = 0; i < count; ++i)
+    scores.push_back(
+        {order[i], static_cast<float>(std::exp(logit(order[i]) - largest) / sum)});
+  return scores;
+}
+
+}  // namespace tv::inference

@@ -34,19 +34,23 @@ enum class Executor : std::uint8_t {
 
 /// What a backend needs to load a model. The tensors must outlive load() only.
 struct LoadRequest {
-  std::shared_ptr<const graph::Network> network;
+  std::shared_ptr<const graph::Network> network = {};
   const graph::BoundTensors* tensors = nullptr;  ///< nullptr: random initialisation from `seed`
   std::uint64_t seed = 0;
   Executor executor = Executor::kFused;
   int device_index = 0;
+  /// Passes to run before kReference (nullptr: none). kFused chooses its own.
+  graph::Graph (*passes)(graph::Graph) = nullptr;
 };
 
 /// A loaded model. One thread at a time.
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
-  /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major.
-  /// Fails: InvalidArgument (image too small), Device (out of memory), Internal.
+  /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major. The first run at a new
+  /// shape prepares it (weights reordered, kernels chosen) and takes several times as long.
+  /// Fails: InvalidArgument (image too small), Device (out of memory), Unavailable (in a forked child), Cancelled (the
+  /// process is exiting), Internal.
   virtual Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) = 0;
   /// The parameters as they are now, named, in state_dict() order. Views own their memory.
   virtual Result<std::vector<std::pair<std::string, TensorView>>> state_dict() = 0;
@@ -61,8 +65,10 @@ class Backend {
   virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
 };
 
-/// Opens the backend for a device. The first call costs about half a second. Fails: Unavailable with the file names
-/// tried and the loader's own message.
+/// Opens the backend for a device. The first call costs about half a second. Looks for the module in every folder of
+/// $TV_BACKEND_PATH (colon-separated; ignored in set-uid programs), where the build was told to install it, and beside
+/// the library or program that holds this code. Thread-safe. Fails: Unavailable with the file names tried and the
+/// loader's own message, or in a process forked after the backend was opened (LibTorch's threads do not survive a fork).
 Result<Backend*> open_backend(DeviceKind kind);
 
 /// Version of the interface above between the library and its modules; a module of another version is refused.
@@ -73,12 +79,12 @@ using BackendOpenFn = Backend* (*)(int version);
 /// Everything an application needs to go from a weights name to logits.
 struct ModelSpec {
   const Weights* weights = nullptr;   ///< the entry; nullptr: `builder` with random initialisation
-  std::string builder;                ///< with weights: ignored
-  std::string weights_file;           ///< a local file for the architecture instead of the entry's own; no digest check
-  std::optional<int> num_classes;     ///< default: the entry's own, or 1000
+  std::string builder = {};           ///< with weights: ignored
+  std::string weights_file = {};      ///< a local file for the architecture instead of the entry's own; no digest check
+  std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
   std::uint64_t seed = 0;             ///< of random initialisation
   Executor executor = Executor::kFused;
-  std::optional<Device> device;       ///< nullopt: the best one there is
+  std::optional<Device> device = {};    ///< nullopt: the best one there is
 };
 
 /// A model ready to run, with where its numbers came from.
@@ -97,7 +103,8 @@ struct Score {
   int index = 0;         ///< class
   float probability = 0;  ///< 0..1, softmax
 };
-/// softmax in float64, then the k largest, descending; equal scores in order of index.
+/// softmax in float64, then the k largest (at most as many as there are), descending; equal scores in order of index.
+/// Empty when a logit is NaN or infinite: nothing can be said about such a frame.
 std::vector<Score> top_k(std::span<const float> logits, int k);
 
 }  // namespace tv::inference

@@ -1,6 +1,6 @@
-// Reads what torch.save wrote: zip (torch >= 1.6) and legacy stream format, by a restricted pickle reader of our own.
-// The bytes are hostile until parsed: checked arithmetic, bounded depth, items and memory, an allow-list of opcodes and
-// globals; nothing in a file is ever executed.
+// Reads what torch.save wrote: zip (torch >= 1.6) and legacy stream format, by a restricted pickle
+// reader of our own. The bytes are hostile until parsed: checked arithmetic, bounded depth, items
+// and memory, an allow-list of opcodes and globals; nothing in a file is ever executed.
 #pragma once
 
 #include <cstddef>
@@ -28,16 +28,19 @@ struct FileBytes {
   std::span<const std::byte> span() const { return {data.get(), size}; }
 };
 
-/// Reads a regular file (no directory, FIFO or device; never blocks on open). At most `max_size` bytes.
-/// Fails: NotFound, Unreadable, each with the path.
-Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size = std::uint64_t{8} << 30);
+/// Reads a regular file (no directory, FIFO or device; never blocks on open). At most `max_size`
+/// bytes. Fails: NotFound, Unreadable, each with the path.
+Result<FileBytes> read_file(const std::string& path,
+                            std::uint64_t max_size = std::uint64_t{8} << 30);
 
 struct CheckpointValue;
 using CheckpointList = std::vector<CheckpointValue>;
 
-/// One value of a state dict: nearly always a tensor; packed quantised parameters are lists, dtypes are their names.
+/// One value of a state dict: nearly always a tensor; packed quantised parameters are lists, dtypes
+/// are their names.
 struct CheckpointValue {
-  std::variant<std::monostate, TensorView, std::int64_t, double, bool, std::string, CheckpointList> value;
+  std::variant<std::monostate, TensorView, std::int64_t, double, bool, std::string, CheckpointList>
+      value;
   const TensorView* tensor() const { return std::get_if<TensorView>(&value); }
 };
 
@@ -45,8 +48,8 @@ enum class CheckpointFormat : std::uint8_t { kZip, kLegacy };
 
 struct Checkpoint {
   CheckpointFormat format = CheckpointFormat::kZip;
-  /// Entries in file order; nested dicts are flattened with "." between the keys. Where the file holds a bare tensor
-  /// there is one entry named "".
+  /// Entries in file order; nested dicts are flattened with "." between the keys. Where the file
+  /// holds a bare tensor there is one entry named "".
   std::vector<std::pair<std::string, CheckpointValue>> entries;
   /// `_metadata[module]["version"]` of the state dict, module path -> version.
   std::map<std::string, std::int64_t> versions;
@@ -58,10 +61,18 @@ struct Checkpoint {
 /// CPU time is linear in the file's size; memory at most the file plus 64 MiB.
 Result<Checkpoint> read_checkpoint(const FileBytes& file);
 
-/// Writes a tensor so that Python's torch.load(weights_only=True) reads it back; zip format, atomically replaced.
+/// Writes a tensor so that Python's torch.load(weights_only=True) reads it back; zip format,
+/// written beside the target and renamed, so that a reader sees the old file or the new one. The
+/// file holds a contiguous copy. Fails: InvalidArgument, Unwritable, NoSpace, Unsupported (4 GiB or
+/// more).
 Status write_tensor(const std::string& path, const TensorView& tensor);
 
-/// Writes an OrderedDict state dict so that Python's load_state_dict(torch.load(...)) takes it.
-Status write_state_dict(const std::string& path, const std::vector<std::pair<std::string, TensorView>>& entries);
+/// Writes an OrderedDict state dict so that Python's load_state_dict(torch.load(...)) takes it; as
+/// write_tensor(). `versions` becomes `_metadata`: module path -> version ("" is the whole model).
+/// Without it Python assumes that the file is older than all versions, which MNASNet refuses. Names
+/// must differ.
+Status write_state_dict(const std::string& path,
+                        const std::vector<std::pair<std::string, TensorView>>& entries,
+                        const std::map<std::string, std::int64_t>& versions = {});
 
 }  // namespace tv

@@ -14,7 +14,19 @@ namespace tv {
 using Shape = std::vector<std::int64_t>;
 
 enum class DType : std::uint8_t {
-  kFloat32, kFloat64, kFloat16, kBFloat16, kInt64, kInt32, kInt16, kInt8, kUInt8, kBool, kQInt8, kQUInt8, kQInt32,
+  kFloat32,
+  kFloat64,
+  kFloat16,
+  kBFloat16,
+  kInt64,
+  kInt32,
+  kInt16,
+  kInt8,
+  kUInt8,
+  kBool,
+  kQInt8,
+  kQUInt8,
+  kQInt32,
 };
 
 /// Bytes of one element.
@@ -31,12 +43,14 @@ struct Quantization {
   std::int64_t axis = -1;                 ///< -1: per tensor
 };
 
-/// A read-only strided view. Every element that sizes and strides can reach has been proved to lie inside `storage`.
+/// A read-only strided view. Every element that sizes and strides can reach has been proved to lie
+/// inside `storage`.
 struct TensorView {
   DType dtype = DType::kFloat32;
   Shape sizes;
-  Shape strides;                     ///< in elements, each >= 0
-  const std::byte* data = nullptr;   ///< first element, little-endian, possibly unaligned: copy, do not cast
+  Shape strides;  ///< in elements, each >= 0
+  const std::byte* data =
+      nullptr;  ///< first element, little-endian, possibly unaligned: copy, do not cast
   std::shared_ptr<const void> storage;  ///< keeps `data` alive
   std::optional<Quantization> quantization;
 
@@ -46,5 +60,9 @@ struct TensorView {
 
 /// Row-major bytes of a view (numel * dtype_size).
 std::vector<std::byte> contiguous_bytes(const TensorView& view);
+
+/// True when a float32, float64, float16 or bfloat16 view holds an infinity or a NaN; false for
+/// every other dtype.
+bool has_nonfinite(const TensorView& view);
 
 }  // namespace tv

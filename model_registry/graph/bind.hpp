@@ -1,6 +1,7 @@
 // Ties the tensors of a checkpoint to the parameters of a network, strictly.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "model_registry/checkpoint/checkpoint.hpp"
@@ -13,8 +14,30 @@ namespace tv::graph {
 /// optional parameters).
 using BoundTensors = std::vector<TensorView>;
 
-/// load_state_dict(strict=True). Fails: BadCheckpoint listing the numbers and the first five of all missing,
-/// unexpected and mis-shaped names at once, and the builder that the file looks like, if another one fits better.
+/// load_state_dict(strict=True). Accepts
+///  - float16, bfloat16 and float64 tensors for float32 parameters (the backend copies them to float32), integers of
+///    any width for integer buffers;
+///  - files without num_batches_tracked;
+///  - a file all of whose names begin with one of the prefixes "module.", "model.", "state_dict.", "model_state_dict."
+///    (as data-parallel wrappers and training scripts leave them): that prefix, and only that one, is taken off, again
+///    while this holds and no name is known.
+/// Fails: BadCheckpoint with the numbers and the first five of all missing, unexpected, mis-shaped and mis-typed names
+/// at once. tv::bind_checkpoint (models.hpp) does the same and adds the builder that the file looks like.
 Result<BoundTensors> bind(const Checkpoint& checkpoint, const Network& network);
+
+/// What binding would complain about; all lists empty: it fits.
+struct Misfit {
+  std::vector<std::string> missing;     ///< names of parameters
+  std::vector<std::string> unexpected;  ///< names of the file
+  std::vector<std::string> shapes;      ///< "fc.weight [6, 512], expected [1000, 512]"
+  std::vector<std::string> types;       ///< "fc.weight int8, expected float32"
+  /// Class count of the file's head where everything else fits; 0 otherwise.
+  int other_num_classes = 0;
+  std::string head;  ///< "fc.weight" then
+  bool empty() const {
+    return missing.empty() && unexpected.empty() && shapes.empty() && types.empty();
+  }
+};
+Misfit compare(const Checkpoint& checkpoint, const Network& network);
 
 }  // namespace tv::graph

@@ -44,7 +44,7 @@ struct InitStep {
 
 enum class Op : std::uint8_t {
   kInput,
-  kConv2d,             ///< inputs x [, residual]; params weight [, bias]
+  kConv2d,             ///< inputs x [, residual: set by passes only]; params weight [, bias]
   kBatchNorm2d,        ///< params weight, bias, running_mean, running_var
   kRelu,
   kRelu6,
@@ -65,19 +65,23 @@ struct Conv2dAttrs {
   int groups = 1;
   Activation activation = Activation::kNone;  ///< set by passes only; applied after the residual
 };
-struct BatchNormAttrs { double eps = 1e-5; };
+struct BatchNormAttrs {
+  double eps = 1e-5;
+};
 struct PoolAttrs {
   std::array<int, 2> kernel{1, 1}, stride{1, 1}, padding{0, 0}, dilation{1, 1};
   bool ceil_mode = false;
 };
-struct OutputSizeAttrs { std::array<int, 2> size{1, 1}; };
+struct OutputSizeAttrs {
+  std::array<int, 2> size{1, 1};
+};
 
 using Attrs = std::variant<std::monostate, Conv2dAttrs, BatchNormAttrs, PoolAttrs, OutputSizeAttrs>;
 
 struct Node {
   Op op = Op::kInput;
   std::vector<int> inputs;  ///< node ids, all smaller than this node's
-  std::vector<int> params;  ///< parameter ids; ids >= parameters.size() count on into Graph::derived
+  std::vector<int> params;  ///< parameter ids; from Graph::first_derived on they index Graph::derived
   Attrs attrs;
   Shape shape;        ///< of the result, batch first
   std::string scope;  ///< module path, for messages: "layer1.0.conv1"
@@ -92,15 +96,25 @@ struct DerivedParameter {
   bool operator==(const DerivedParameter&) const = default;
 };
 
-/// The nodes for one input shape, in an order in which they can run. Node 0 is the input, the last one the output.
+/// The nodes for one input shape, in an order in which they can run. Node 0 is the input, the last one the output;
+/// every node is needed for the output.
 struct Graph {
   std::vector<Node> nodes;
+  int first_derived = 0;  ///< number of the network's own parameters
   std::vector<DerivedParameter> derived;
   const Shape& input_shape() const { return nodes.front().shape; }
   const Shape& output_shape() const { return nodes.back().shape; }
 };
 
-/// One line a node, for debugging and for the tests of passes.
+/// The graph without the nodes that `output` does not need, renumbered; the input stays node 0, `output` becomes the
+/// last node.
+Graph without_dead_nodes(Graph graph, int output);
+
+/// How many nodes read each node's result; the output counts one reader more.
+std::vector<int> count_readers(const Graph& graph);
+
+/// One line a node, for debugging and for the tests of passes:
+/// "%4 = conv2d(%3; p5, d0) 3x3 stride 2x2 padding 1x1 relu -> [1, 64, 56, 56]  layer1.0.conv1".
 std::string to_string(const Graph& graph);
 
 }  // namespace tv::graph

@@ -3,12 +3,13 @@
 // registration (add) is Python's too, because it decides the names and order of the state dict. They may differ.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,32 +22,45 @@ namespace tv::graph {
 /// the tree is complete.
 class Build {
  public:
-  /// Declares a tensor and returns its id.
-  int parameter(Shape shape, DType dtype = DType::kFloat32, bool is_buffer = false, bool optional = false);
-  const Shape& shape(int parameter) const { return parameters_[static_cast<std::size_t>(parameter)].shape; }
+  /// Declares a tensor and returns its id, which modules keep and hand to the operators of ops.hpp.
+  int parameter(Shape shape, DType dtype = DType::kFloat32, bool is_buffer = false,
+                bool optional = false);
+  const Shape& shape(int parameter) const {
+    return parameters_[static_cast<std::size_t>(parameter)].shape;
+  }
 
   // torch.nn.init's functions, recorded in call order.
   void constant(int parameter, double value);
   void uniform(int parameter, double low, double high);
   void normal(int parameter, double mean, double std);
   void trunc_normal(int parameter, double mean, double std, double low = -2, double high = 2);
-  enum class Fan { kIn, kOut };
-  void kaiming_uniform(int parameter, double negative_slope, Fan fan = Fan::kIn);  ///< leaky_relu gain
-  void kaiming_normal(int parameter, Fan fan);                                     ///< relu gain
+  enum class Fan : std::uint8_t { kIn, kOut };
+  /// leaky_relu gain
+  void kaiming_uniform(int parameter, double negative_slope, Fan fan = Fan::kIn);
+  /// relu gain
+  void kaiming_normal(int parameter, Fan fan);
   void xavier_uniform(int parameter);
 
  private:
   friend class Network;
+  void step(InitRule rule, int parameter, double a, double b = 0, double c = 0, double d = 0);
+
   std::vector<Parameter> parameters_;
   std::vector<InitStep> steps_;
 };
 
+/// Elements of a weight that feed one output (kIn) or that one input feeds (kOut); shape [out, in, ...].
+std::int64_t fan_of(const Shape& shape, Build::Fan fan);
+
+class Module;
+class Network;
 class Trace;
 
 /// A tensor in a forward being traced: a node of the graph under construction. Cheap to copy.
 class Value {
  public:
   Value(Trace* trace, int node) : trace_(trace), node_(node) {}
+  /// Batch first.
   const Shape& shape() const;
   Trace& trace() const { return *trace_; }
   int node() const { return node_; }
@@ -56,7 +70,50 @@ class Value {
   int node_;
 };
 
-/// A module that a parent owns; call it as in Python: `bn1(conv1(x))`.
+/// A graph under construction. The first error wins: after it every operator returns its input unchanged, so that a
+/// forward needs no error handling of its own and runs to its end.
+class Trace {
+ public:
+  explicit Trace(const Network& network) : network_(network) {}
+
+  /// Appends a node. `params` are ids from Build::parameter().
+  Value record(Op op, std::span<const Value> inputs, std::span<const int> params, Attrs attrs,
+               Shape shape);
+  /// Remembers the first failure, prefixed with the layer, and returns `x` (or the input node).
+  Value fail(const Value& x, Op op, std::string_view problem);
+  bool failed() const { return error_.has_value(); }
+  /// Of an id from Build::parameter().
+  const Shape& parameter_shape(int parameter) const;
+  const Shape& shape(int node) const { return graph_.nodes[static_cast<std::size_t>(node)].shape; }
+
+ private:
+  friend class Network;
+  friend class TraceScope;
+  const Network& network_;
+  Graph graph_;
+  std::optional<Error> error_;
+  const Module* module_ = nullptr;  // the one whose forward is running
+};
+
+inline const Shape& Value::shape() const { return trace_->shape(node_); }
+
+/// While it lives, nodes are recorded in the name of one module.
+class TraceScope {
+ public:
+  TraceScope(Trace& trace, const Module& module) : trace_(trace), outer_(trace.module_) {
+    trace_.module_ = &module;
+  }
+  ~TraceScope() { trace_.module_ = outer_; }
+  TraceScope(const TraceScope&) = delete;
+  TraceScope& operator=(const TraceScope&) = delete;
+
+ private:
+  Trace& trace_;
+  const Module* outer_;
+};
+
+/// A module that a parent owns; call it as in Python: `bn1(conv1(x))`. A forward may take more than one value, or a
+/// vector of them (never empty), as long as a Value comes first.
 template <typename M>
 class Ref {
  public:
@@ -65,10 +122,17 @@ class Ref {
   explicit operator bool() const { return module_ != nullptr; }
   M* operator->() const { return module_; }
   M& operator*() const { return *module_; }
-  template <typename... Args>
-  auto operator()(Args&&... args) const;
+
+  template <typename First, typename... Rest>
+  auto operator()(const First& first, const Rest&... rest) const {
+    TraceScope scope(trace_of(first), *module_);
+    return module_->forward(first, rest...);
+  }
 
  private:
+  static Trace& trace_of(const Value& value) { return value.trace(); }
+  static Trace& trace_of(std::span<const Value> values) { return values.front().trace(); }
+
   M* module_ = nullptr;
 };
 
@@ -78,21 +142,32 @@ class Module {
   virtual ~Module() = default;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
-  virtual Value forward(Value x) const = 0;
+
+  /// One value in, one out. Modules that take more declare a forward of their own and leave this one, which fails.
+  virtual Value forward(Value x) const;
 
   /// This module, then its children, depth first in registration order: Python's modules().
   void for_each(const std::function<void(Module&)>& visit);
 
-  struct Tensor { std::string name; int parameter; };
-  struct Child { std::string name; std::unique_ptr<Module> module; };
+  struct Tensor {
+    std::string name;
+    int parameter;
+  };
+  struct Child {
+    std::string name;
+    std::unique_ptr<Module> module;
+  };
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const std::vector<Child>& children() const { return children_; }
+  /// "layer1.0.conv1"; set when the network is complete.
   const std::string& path() const { return path_; }
 
  protected:
   Module() = default;
-  /// Registers an own parameter or buffer under a name; parameters before buffers, as state_dict() lists them.
+  /// Registers an own parameter or buffer under a name, and returns its id.
   int add_tensor(std::string name, int parameter);
+  /// Registers a child under a name. A module that is constructed but never added (an auxiliary head that the builder
+  /// drops) has drawn its random numbers all the same.
   template <typename M>
   Ref<M> add(std::string name, std::unique_ptr<M> module) {
     M* raw = module.get();
@@ -104,37 +179,39 @@ class Module {
   friend class Network;
   std::vector<Tensor> tensors_;
   std::vector<Child> children_;
-  std::string path_;  // "layer1.0.conv1", set when the network is complete
+  std::string path_;
 };
-
-template <typename M>
-template <typename... Args>
-auto Ref<M>::operator()(Args&&... args) const {
-  return module_->forward(std::forward<Args>(args)...);
-}
 
 /// A complete architecture: named parameters in state_dict() order, initialisation steps, and a forward for any
 /// allowed input size. Immutable; safe to share between threads.
 class Network {
  public:
   /// Names the parameters of `root` (those that the tree does not hold are dropped, their steps kept for the draws).
-  Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes, int min_size);
+  /// The tree must register each tensor once.
+  Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
+          int min_size);
 
   const std::string& builder() const { return builder_; }
   int num_classes() const { return num_classes_; }
+  /// Smallest height and width that torchvision documents, pixels.
   int min_size() const { return min_size_; }
+  /// In state_dict() order: a module's own parameters, its own buffers, then its children.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<InitStep>& init() const { return init_; }
-  std::int64_t num_params() const;  ///< without buffers
+  std::int64_t num_params() const;  ///< elements of all parameters, without buffers
 
-  /// Records the forward for an input [N, 3, H, W]. Fails: InvalidArgument with the layer where the image became too
-  /// small, expected and found.
+  /// Records the forward for an input [N, 3, H, W], 1 <= N <= 4096, 1 <= H, W <= 16384. Fails: InvalidArgument with
+  /// the layer where the image became too small, expected and found.
   Result<Graph> trace(const Shape& input) const;
 
  private:
+  friend class Trace;
+  void name_tensors(Module& module, const std::string& path, const Build& build);
+
   std::string builder_;
   std::unique_ptr<Module> root_;
   std::vector<Parameter> parameters_;
+  std::vector<int> ids_;  // id of Build::parameter() -> index into parameters_, -1 = dropped
   std::vector<InitStep> init_;
   int num_classes_;
   int min_size_;

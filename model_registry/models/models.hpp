@@ -4,9 +4,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "model_registry/error.hpp"
+#include "model_registry/graph/bind.hpp"
 #include "model_registry/graph/module.hpp"
 #include "model_registry/registry/weights.hpp"
 
@@ -15,7 +17,7 @@ namespace tv {
 /// Keyword arguments of every builder. With weights, num_classes must be absent or equal to the weights' own.
 struct BuildOptions {
   const Weights* weights = nullptr;  ///< nullptr: random initialisation; must be an entry of this builder's enum
-  std::optional<int> num_classes;    ///< >= 1; default 1000
+  std::optional<int> num_classes = {};  ///< 1..1000000; default 1000
 };
 
 /// An architecture and the weights chosen for it (nullptr: random). Loading happens when a backend runs it.
@@ -24,29 +26,37 @@ struct Model {
   const Weights* weights = nullptr;
 };
 
-using Builder = Result<Model> (*)(const BuildOptions&);
-
-/// torchvision.models.get_model(name, **options). Fails: NotFound with the nearest builders, Unsupported for a builder
-/// of the registry whose architecture is not in this version, InvalidArgument for options that contradict each other.
+/// torchvision.models.get_model(name, **options), any letter case. Fails: NotFound with the nearest builders,
+/// Unsupported for a builder of the registry whose architecture is not in this version, InvalidArgument for options
+/// that contradict each other. Thread-safe.
 Result<Model> get_model(std::string_view builder, const BuildOptions& options = {});
 
 /// The builders that this version can run, sorted.
 std::span<const std::string_view> available_models();
 
+/// graph::bind, and where the tensors do not fit: the builder that the file looks like in the hint, if there is one.
+Result<graph::BoundTensors> bind_checkpoint(const Checkpoint& checkpoint,
+                                            const graph::Network& network);
+
+/// The available builder whose names and shapes are those of the file, whatever its number of classes; "" for none.
+std::string recognise_builder(const Checkpoint& checkpoint);
+
+// Each is get_model() of its own name.
 // clang-format off
-Result<Model> resnet18(const BuildOptions& = {});
-Result<Model> resnet34(const BuildOptions& = {});
-Result<Model> resnet50(const BuildOptions& = {});
-Result<Model> resnet101(const BuildOptions& = {});
-Result<Model> resnet152(const BuildOptions& = {});
-Result<Model> resnext50_32x4d(const BuildOptions& = {});
-Result<Model> resnext101_32x8d(const BuildOptions& = {});
-Result<Model> resnext101_64x4d(const BuildOptions& = {});
-Result<Model> wide_resnet50_2(const BuildOptions& = {});
-Result<Model> wide_resnet101_2(const BuildOptions& = {});
-Result<Model> squeezenet1_0(const BuildOptions& = {});
-Result<Model> squeezenet1_1(const BuildOptions& = {});
-Result<Model> mobilenet_v2(const BuildOptions& = {});
+using Builder = Result<Model>(const BuildOptions&);
+inline Result<Model> resnet18(const BuildOptions& o = {}) { return get_model("resnet18", o); }
+inline Result<Model> resnet34(const BuildOptions& o = {}) { return get_model("resnet34", o); }
+inline Result<Model> resnet50(const BuildOptions& o = {}) { return get_model("resnet50", o); }
+inline Result<Model> resnet101(const BuildOptions& o = {}) { return get_model("resnet101", o); }
+inline Result<Model> resnet152(const BuildOptions& o = {}) { return get_model("resnet152", o); }
+inline Result<Model> resnext50_32x4d(const BuildOptions& o = {}) { return get_model("resnext50_32x4d", o); }
+inline Result<Model> resnext101_32x8d(const BuildOptions& o = {}) { return get_model("resnext101_32x8d", o); }
+inline Result<Model> resnext101_64x4d(const BuildOptions& o = {}) { return get_model("resnext101_64x4d", o); }
+inline Result<Model> wide_resnet50_2(const BuildOptions& o = {}) { return get_model("wide_resnet50_2", o); }
+inline Result<Model> wide_resnet101_2(const BuildOptions& o = {}) { return get_model("wide_resnet101_2", o); }
+inline Result<Model> squeezenet1_0(const BuildOptions& o = {}) { return get_model("squeezenet1_0", o); }
+inline Result<Model> squeezenet1_1(const BuildOptions& o = {}) { return get_model("squeezenet1_1", o); }
+inline Result<Model> mobilenet_v2(const BuildOptions& o = {}) { return get_model("mobilenet_v2", o); }
 // clang-format on
 
 }  // namespace tv

@@ -24,8 +24,9 @@ constexpr std::string_view interpolation_name(Interpolation mode) {
 inline constexpr std::array<double, 3> kImageNetMean = {0.485, 0.456, 0.406};
 inline constexpr std::array<double, 3> kImageNetStd = {0.229, 0.224, 0.225};
 
-/// The recipe of torchvision.transforms._presets.ImageClassification: resize the shorter side to resize_size, cut
-/// crop_size x crop_size from the centre, divide by 255, subtract mean, divide by std (RGB order).
+/// The recipe of torchvision.transforms._presets.ImageClassification: resize the shorter side to
+/// resize_size, cut crop_size x crop_size from the centre, divide by 255, subtract mean, divide by
+/// std (RGB order).
 struct Transforms {
   int crop_size = 224;    ///< pixels, 1..16384
   int resize_size = 256;  ///< pixels of the shorter side, 1..16384
@@ -39,23 +40,24 @@ struct Transforms {
   std::string describe() const;
 };
 
-/// Keyword overrides of a recipe, as in Python's `weights.transforms(crop_size=400, resize_size=400)`.
+/// Keyword overrides of a recipe, as in Python's `weights.transforms(crop_size=400,
+/// resize_size=400)`.
 struct TransformsOverrides {
-  std::optional<int> crop_size;
-  std::optional<int> resize_size;
-  std::optional<Interpolation> interpolation;
-  std::optional<bool> antialias;
-  std::optional<std::array<double, 3>> mean;
-  std::optional<std::array<double, 3>> std;
+  std::optional<int> crop_size = {};
+  std::optional<int> resize_size = {};
+  std::optional<Interpolation> interpolation = {};
+  std::optional<bool> antialias = {};
+  std::optional<std::array<double, 3>> mean = {};
+  std::optional<std::array<double, 3>> std = {};
 };
 
 class MetaMap;
 
 /// One value of a weights entry's meta. monostate is Python's None.
 using MetaValue = std::variant<std::monostate, std::int64_t, double, std::string_view,
-                               std::pair<int, int>,                 // height, width in pixels
-                               std::span<const std::string_view>,   // categories, index = class
-                               std::shared_ptr<const MetaMap>>;     // nested mapping
+                               std::pair<int, int>,                // height, width in pixels
+                               std::span<const std::string_view>,  // categories, index = class
+                               std::shared_ptr<const MetaMap>>;    // nested mapping
 
 /// A mapping in a stable order.
 class MetaMap {
@@ -78,45 +80,50 @@ class MetaMap {
   std::vector<Item> items_;
 };
 
-/// A published or user-defined set of weights: one row of model_registry/weights/. All views point to storage that
-/// lives as long as the process. NaN accuracies and absent strings (empty views) mean "not published".
+/// A published or user-defined set of weights: one row of model_registry/weights/. All views point
+/// to storage that lives as long as the process. NaN accuracies and absent strings (empty views)
+/// mean "not published".
 struct Weights {
-  std::string_view enum_name;     ///< "ResNet50_Weights"
-  std::string_view entry;         ///< "IMAGENET1K_V2"
-  std::string_view builder;       ///< "resnet50", "quantized_resnet50"
-  std::string_view architecture;  ///< paper or family, "ResNet"
-  bool is_default = false;        ///< the entry that DEFAULT stands for
-  std::string_view url;           ///< https, empty for a local file
-  std::string_view file;          ///< absolute path of a user-defined local file, else empty
-  /// lower-case hex of the file's sha256: all 64 digits where known, otherwise the prefix from the file name (8 or 10
-  /// digits: a transmission check, not security), or empty.
-  std::string_view sha256;
-  Transforms preset;
-  std::span<const std::string_view> categories;  ///< empty = None (VGG16 FEATURES)
+  std::string_view enum_name = {};     ///< "ResNet50_Weights"
+  std::string_view entry = {};         ///< "IMAGENET1K_V2"
+  std::string_view builder = {};       ///< "resnet50", "quantized_resnet50"
+  std::string_view architecture = {};  ///< torchvision's network class, "ResNet", also for ResNeXt
+  bool is_default = false;             ///< the entry that DEFAULT stands for
+  std::string_view url = {};           ///< https, empty for a local file
+  std::string_view file = {};          ///< absolute path of a user-defined local file, else empty
+  /// lower-case hex of the file's sha256: all 64 digits where known, otherwise the prefix from the
+  /// file name (8 or 10 digits: a transmission check, not security), or empty.
+  std::string_view sha256 = {};
+  Transforms preset = {};
+  std::span<const std::string_view> categories = {};  ///< empty = None (VGG16 FEATURES)
   std::int64_t num_params = 0;
-  int min_size = 1;  ///< smallest height and width, pixels
-  double acc1 = 0;   ///< ImageNet-1K top-1, percent
-  double acc5 = 0;   ///< ImageNet-1K top-5, percent
-  double gflops = 0;         ///< `_ops`: multiply-adds of one image / 1e9
-  double file_size_mib = 0;  ///< `_file_size`: bytes / 2^20
-  std::string_view recipe;   ///< link to the training recipe
-  std::string_view license;  ///< link, empty unless not the project's own
-  std::string_view docs;     ///< `_docs`: torchvision's paragraph about the entry
-  std::string_view backend;      ///< quantized entries: "fbgemm" or "qnnpack"
-  std::string_view unquantized;  ///< quantized entries: name of the float entry
+  int min_size = 1;                          ///< smallest height and width, pixels
+  std::string_view dataset = "ImageNet-1K";  ///< what the accuracies were measured on
+  double acc1 = 0;                           ///< top-1 accuracy, percent
+  double acc5 = 0;                           ///< top-5 accuracy, percent
+  double gflops = 0;                         ///< `_ops`: multiply-adds of one image / 1e9
+  double file_size_mib = 0;                  ///< `_file_size`: bytes / 2^20
+  std::string_view recipe = {};              ///< link to the training recipe
+  std::string_view license = {};             ///< link, empty unless not the project's own
+  std::string_view docs = {};                ///< `_docs`: torchvision's paragraph about the entry
+  std::string_view backend = {};             ///< quantized entries: "fbgemm" or "qnnpack"
+  std::string_view unquantized = {};         ///< quantized entries: name of the float entry
   bool user_defined = false;
 
   /// "ResNet50_Weights.IMAGENET1K_V2"
   std::string name() const;
   /// Number of classes the head has: categories, or 1000 where the entry has none.
-  int num_classes() const { return categories.empty() ? 1000 : static_cast<int>(categories.size()); }
+  int num_classes() const {
+    return categories.empty() ? 1000 : static_cast<int>(categories.size());
+  }
   /// The file's name in the cache: last component of `url` or `file`.
   std::string_view file_name() const;
   /// The preset with overrides. Pure; validation is make_plan()'s.
   Transforms transforms(const TransformsOverrides& overrides = {}) const;
-  /// Everything known, in a stable order: torchvision's own keys (num_params, min_size, categories, recipe, _metrics,
-  /// _ops, _file_size, _docs, and license, backend, unquantized where torchvision has them), then the flat keys task,
-  /// architecture, size, interpolation, acc@1, acc@5 of the API's announcement.
+  /// Everything known, in a stable order: torchvision's own keys (num_params, min_size, categories,
+  /// recipe, _metrics, _ops, _file_size, _docs, and license, backend, unquantized where torchvision
+  /// has them), then the flat keys task, architecture, size, interpolation, acc@1, acc@5 of the
+  /// API's announcement.
   MetaMap meta() const;
 };
 

@@ -1,0 +1,103 @@
+#include "elements/common/bus.hpp"
+
+#include <array>
+#include <string>
+
+namespace tv {
+namespace {
+
+/// Domains by name: the quark functions are no constants.
+enum class Domain : std::uint8_t { kCore, kLibrary, kResource, kStream };
+
+struct Reading {
+  Domain domain;
+  int code;
+};
+
+// clang-format off
+struct Row {
+  Code code;
+  Reading settings, load, caps, frame;
+};
+
+constexpr Reading kNegotiation  {Domain::kCore,     GST_CORE_ERROR_NEGOTIATION};
+constexpr Reading kNotDone      {Domain::kCore,     GST_CORE_ERROR_NOT_IMPLEMENTED};
+constexpr Reading kSettings     {Domain::kLibrary,  GST_LIBRARY_ERROR_SETTINGS};
+constexpr Reading kInit         {Domain::kLibrary,  GST_LIBRARY_ERROR_INIT};
+constexpr Reading kBug          {Domain::kLibrary,  GST_LIBRARY_ERROR_FAILED};
+constexpr Reading kNotFound     {Domain::kResource, GST_RESOURCE_ERROR_NOT_FOUND};
+constexpr Reading kOpenRead     {Domain::kResource, GST_RESOURCE_ERROR_OPEN_READ};
+constexpr Reading kOpenWrite    {Domain::kResource, GST_RESOURCE_ERROR_OPEN_WRITE};
+constexpr Reading kRead         {Domain::kResource, GST_RESOURCE_ERROR_READ};
+constexpr Reading kNoSpace      {Domain::kResource, GST_RESOURCE_ERROR_NO_SPACE_LEFT};
+constexpr Reading kFailed       {Domain::kResource, GST_RESOURCE_ERROR_FAILED};
+constexpr Reading kFormat       {Domain::kStream,   GST_STREAM_ERROR_FORMAT};
+
+/// In the order of Code.
+constexpr Row kRows[] = {
+  // code                   settings     load         caps           frame
+  {Code::kInvalidArgument,  kSettings,   kSettings,   kNegotiation,  kFormat},
+  {Code::kNotFound,         kNotFound,   kOpenRead,   kNotFound,     kNotFound},
+  {Code::kUnreadable,       kOpenRead,   kOpenRead,   kOpenRead,     kRead},
+  {Code::kBadCheckpoint,    kRead,       kRead,       kRead,         kRead},
+  {Code::kBadDigest,        kRead,       kRead,       kRead,         kRead},
+  {Code::kNoSpace,          kNoSpace,    kNoSpace,    kNoSpace,      kNoSpace},
+  {Code::kUnwritable,       kOpenWrite,  kOpenWrite,  kOpenWrite,    kOpenWrite},
+  {Code::kUnsupported,      kNotDone,    kNotDone,    kNegotiation,  kNotDone},
+  {Code::kUnavailable,      kInit,       kInit,       kInit,         kInit},
+  {Code::kDevice,           kFailed,     kFailed,     kFailed,       kFailed},
+  {Code::kCancelled,        kBug,        kBug,        kBug,          kBug},  // never posted
+  {Code::kInternal,         kBug,        kBug,        kBug,          kBug},
+};
+// clang-format on
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < std::size(kRows); ++i)
+    if (kRows[i].code != static_cast<Code>(i)) return false;
+  return std::size(kRows) == static_cast<std::size_t>(Code::kInternal) + 1;
+}
+static_assert(in_order());
+
+GQuark quark(Domain domain) {
+  switch (domain) {
+    case Domain::kCore:
+      return GST_CORE_ERROR;
+    case Domain::kLibrary:
+      return GST_LIBRARY_ERROR;
+    case Domain::kResource:
+      return GST_RESOURCE_ERROR;
+    case Domain::kStream:
+      break;
+  }
+  return GST_STREAM_ERROR;
+}
+
+void post(GstElement* element, GstMessageType type, const Error& error, Stage stage) {
+  if (error.code == Code::kCancelled) return;
+  const BusCode to = bus_code(error.code, stage);
+  const std::string text =
+      error.hint.empty() ? error.what + "." : error.what + ". " + error.hint + ".";
+  const std::string debug = "code " + std::string(code_name(error.code));
+  // The message takes ownership of both strings.
+  gst_element_message_full(element, type, to.domain, to.code, g_strdup(text.c_str()),
+                           g_strdup(debug.c_str()), "tvclassify", "post", 0);
+}
+
+}  // namespace
+
+BusCode bus_code(Code code, Stage stage) {
+  const Row& row = kRows[static_cast<std::size_t>(code)];
+  const std::array<Reading, 4> readings = {row.settings, row.load, row.caps, row.frame};
+  const Reading& reading = readings[static_cast<std::size_t>(stage)];
+  return {quark(reading.domain), reading.code};
+}
+
+void post_error(GstElement* element, const Error& error, Stage stage) {
+  post(element, GST_MESSAGE_ERROR, error, stage);
+}
+
+void post_warning(GstElement* element, const Error& error, Stage stage) {
+  post(element, GST_MESSAGE_WARNING, error, stage);
+}
+
+}  // namespace tv

@@ -1,0 +1,63 @@
+// Errors to the bus: the only place that posts ERROR and WARNING messages. Call with no lock held.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <exception>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "model_registry/error.hpp"
+
+namespace tv {
+
+/// Where the failure happened; it decides between two readings of the same code.
+enum class Stage : std::uint8_t {
+  kSettings,  ///< what the user asked for: property values, names
+  kLoad,      ///< finding, reading and building the model
+  kCaps,      ///< negotiation
+  kFrame,     ///< one frame
+};
+
+/// A GError's domain and code, which applications compare.
+struct BusCode {
+  GQuark domain;
+  int code;
+};
+
+/// The table of docs/element.md.
+BusCode bus_code(Code code, Stage stage);
+
+/// Posts one ERROR message: text "what. hint", debug text with the code's name. Cancelled is
+/// nobody's fault: it posts nothing.
+void post_error(GstElement* element, const Error& error, Stage stage);
+
+/// The same as a WARNING: the stream goes on.
+void post_warning(GstElement* element, const Error& error, Stage stage);
+
+/// Runs `body` on behalf of GStreamer, which is C: an exception that passed would end the
+/// application. It becomes an Internal error on the bus and the value `otherwise`.
+template <typename T, typename F>
+T no_throw(GstElement* element, T otherwise, F&& body) noexcept {
+  const auto report = [element](const char* what) {
+    if (!element) return;
+    try {
+      post_error(element,
+                 {Code::kInternal, std::string("internal error: ") + what, "please report it"},
+                 Stage::kFrame);
+    } catch (...) {
+      // Not even memory for a message: the return value has to say it.
+    }
+  };
+  try {
+    return std::forward<F>(body)();
+  } catch (const std::exception& exception) {
+    report(exception.what());
+  } catch (...) {
+    report("exception of unknown type");
+  }
+  return otherwise;
+}
+
+}  // namespace tv

@@ -1,0 +1,59 @@
+// Owning wrappers: each GStreamer resource has a type that gives it back.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <memory>
+#include <string_view>
+
+namespace tv {
+
+/// Calls the C function that releases a T.
+template <auto kRelease>
+struct Release {
+  template <typename T>
+  void operator()(T* resource) const {
+    kRelease(resource);
+  }
+};
+
+using BufferRef = std::unique_ptr<GstBuffer, Release<gst_buffer_unref>>;
+using CapsRef = std::unique_ptr<GstCaps, Release<gst_caps_unref>>;
+using MessageRef = std::unique_ptr<GstMessage, Release<gst_message_unref>>;
+using StructurePtr = std::unique_ptr<GstStructure, Release<gst_structure_free>>;
+using GCharPtr = std::unique_ptr<gchar, Release<g_free>>;
+
+/// A GValue that is cleared at the end of its scope.
+class Value {
+ public:
+  explicit Value(GType type) { g_value_init(&value_, type); }
+  ~Value() {
+    if (G_IS_VALUE(&value_)) g_value_unset(&value_);
+  }
+  Value(const Value&) = delete;
+  Value& operator=(const Value&) = delete;
+  GValue* get() { return &value_; }
+
+  /// Moves the value to the end of a GstValueArray and leaves this one empty.
+  void append_to(GValue* array) {
+    gst_value_array_append_and_take_value(array, &value_);
+    value_ = G_VALUE_INIT;
+  }
+  /// Moves the value into a field and leaves this one empty.
+  void move_to(GstStructure* structure, const char* field) {
+    gst_structure_take_value(structure, field, &value_);
+    value_ = G_VALUE_INIT;
+  }
+
+ private:
+  GValue value_ = G_VALUE_INIT;
+};
+
+/// Sets a string field from a view, which needs no terminating zero.
+inline void set_string(GstStructure* structure, const char* field, std::string_view text) {
+  Value value(G_TYPE_STRING);
+  g_value_take_string(value.get(), g_strndup(text.data(), text.size()));
+  value.move_to(structure, field);
+}
+
+}  // namespace tv

@@ -1,0 +1,125 @@
+#include "elements/common/mapped_frame.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace tv {
+namespace {
+
+/// What a plane needs: bytes in a row and rows.
+struct PlaneSize {
+  std::int64_t row_bytes = 0;
+  std::int64_t rows = 0;
+};
+
+PlaneSize plane_size(const GstVideoFormatInfo* format, guint plane, int width, int height) {
+  PlaneSize size;
+  for (guint c = 0; c < format->n_components; ++c) {
+    if (format->plane[c] != plane) continue;
+    const std::int64_t across = GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, width);
+    const std::int64_t down = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, height);
+    size.row_bytes = std::max(size.row_bytes, across * format->pixel_stride[c]);
+    size.rows = std::max(size.rows, down);
+  }
+  return size;
+}
+
+Error too_small(guint plane, std::int64_t first, std::int64_t last, std::size_t have) {
+  return {Code::kInvalidArgument,
+          "buffer too small: plane " + std::to_string(plane) + " takes bytes " +
+              std::to_string(first) + " to " + std::to_string(last) + ", the buffer has " +
+              std::to_string(have),
+          "the caps or the video meta of the element in front do not fit its buffers"};
+}
+
+}  // namespace
+
+MappedFrame::~MappedFrame() {
+  for (GstMapInfo& info : maps_) {
+    GstMemory* memory = info.memory;
+    gst_memory_unmap(memory, &info);
+    gst_memory_unref(memory);
+  }
+}
+
+Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, std::size_t size,
+                              std::size_t first_row) {
+  guint memory_index = 0, memories = 0;
+  gsize skip = 0;
+  if (!gst_buffer_find_memory(buffer, begin, size, &memory_index, &memories, &skip))
+    return too_small(static_cast<guint>(index), static_cast<std::int64_t>(begin),
+                     static_cast<std::int64_t>(begin + size), gst_buffer_get_size(buffer));
+  Plane& plane = planes_[static_cast<std::size_t>(index)];
+  if (memories == 1) {
+    maps_.reserve(GST_VIDEO_MAX_PLANES);
+    GstMapInfo info;
+    GstMemory* memory = gst_buffer_get_memory(buffer, memory_index);
+    if (!gst_memory_map(memory, &info, GST_MAP_READ)) {
+      Error error{Code::kUnsupported,
+                  std::string("cannot map the frame's memory (") + memory->allocator->mem_type +
+                      ") for reading",
+                  "put a download or conversion element in front"};
+      gst_memory_unref(memory);
+      return error;
+    }
+    maps_.push_back(info);
+    plane.data = info.data + skip + first_row;
+    return {};
+  }
+  std::vector<std::uint8_t> copy(size);
+  gst_buffer_extract(buffer, begin, copy.data(), size);
+  plane.data = copy.data() + first_row;
+  copies_.push_back(std::move(copy));
+  return {};
+}
+
+Result<MappedFrame> MappedFrame::map(GstBuffer* buffer, const GstVideoInfo& info) {
+  MappedFrame frame;
+  frame.width_ = GST_VIDEO_INFO_WIDTH(&info);
+  frame.height_ = GST_VIDEO_INFO_HEIGHT(&info);
+  const guint planes = GST_VIDEO_INFO_N_PLANES(&info);
+  std::array<gsize, GST_VIDEO_MAX_PLANES> offset{};
+  std::array<gint, GST_VIDEO_MAX_PLANES> stride{};
+  std::copy_n(info.offset, GST_VIDEO_MAX_PLANES, offset.begin());
+  std::copy_n(info.stride, GST_VIDEO_MAX_PLANES, stride.begin());
+
+  if (const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer)) {
+    const bool fits = meta->format == GST_VIDEO_INFO_FORMAT(&info) && meta->n_planes == planes &&
+                      meta->width >= static_cast<guint>(frame.width_) &&
+                      meta->height >= static_cast<guint>(frame.height_) &&
+                      meta->width <= G_MAXINT16 && meta->height <= G_MAXINT16;
+    if (!fits)
+      return Error{Code::kInvalidArgument,
+                   std::string("the buffer's video meta says ") +
+                       gst_video_format_to_string(meta->format) + " " +
+                       std::to_string(meta->width) + "x" + std::to_string(meta->height) +
+                       ", the caps say " + GST_VIDEO_INFO_NAME(&info) + " " +
+                       std::to_string(frame.width_) + "x" + std::to_string(frame.height_),
+                   "the element in front does not describe its buffers rightly"};
+    frame.width_ = static_cast<int>(meta->width);
+    frame.height_ = static_cast<int>(meta->height);
+    std::copy_n(meta->offset, GST_VIDEO_MAX_PLANES, offset.begin());
+    std::copy_n(meta->stride, GST_VIDEO_MAX_PLANES, stride.begin());
+  }
+
+  // A hostile offset must not overflow the sums below.
+  constexpr gsize kLargestOffset = gsize{1} << 40;
+  const auto have = static_cast<std::int64_t>(gst_buffer_get_size(buffer));
+  for (guint p = 0; p < planes; ++p) {
+    const PlaneSize need = plane_size(info.finfo, p, frame.width_, frame.height_);
+    const std::int64_t step = stride[p];
+    const auto start = static_cast<std::int64_t>(std::min(offset[p], kLargestOffset));
+    const std::int64_t far_row = start + (need.rows - 1) * step;
+    const std::int64_t first = std::min(start, far_row);
+    const std::int64_t last = std::max(start, far_row) + need.row_bytes;
+    if (first < 0 || last > have) return too_small(p, first, last, static_cast<std::size_t>(have));
+    frame.planes_[p].stride = step;
+    TV_RETURN_IF_ERROR(frame.map_plane(buffer, static_cast<int>(p), static_cast<std::size_t>(first),
+                                       static_cast<std::size_t>(last - first),
+                                       static_cast<std::size_t>(start - first)));
+  }
+  frame.count_ = static_cast<int>(planes);
+  return frame;
+}
+
+}  // namespace tv

@@ -1,0 +1,127 @@
+#include "elements/inference/backend_cpu/guarded.hpp"
+
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <string>
+
+namespace tv::inference {
+namespace {
+
+// More first uses than this bring no new static objects.
+constexpr int kMaxArmed = 64;
+
+// Counts the threads inside LibTorch. Leaked: it must outlive everything.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable left;
+  int inside = 0;
+  int armed = 0;
+  bool closed = false;
+  pid_t process = 0;
+};
+
+Gate& gate() {
+  static Gate* const kGate = new Gate;
+  return *kGate;
+}
+
+// How often this thread is inside: exit() called from within must not wait for itself.
+thread_local int t_depth = 0;
+
+void close_gate() {
+  Gate& g = gate();
+  if (g.process != getpid()) return;  // a forked child: nobody will ever leave
+  std::unique_lock lock(g.mutex);
+  g.closed = true;
+  g.left.wait(lock, [&] { return g.inside <= t_depth; });
+}
+
+class SilentWarnings final : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning&) override {}
+};
+
+SilentWarnings* silent_warnings() {
+  static auto* const kSilent = new SilentWarnings;
+  return kSilent;
+}
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+Error device_or_internal(std::string_view doing, std::string_view text) {
+  const bool memory = text.find("allocate memory") != std::string_view::npos ||
+                      text.find("not enough memory") != std::string_view::npos;
+  const std::string what = std::string(doing) + ": " + first_line(text);
+  if (memory)
+    return {Code::kDevice, what, "out of memory: use smaller images or a smaller model"};
+  return {Code::kInternal, what, "please report this"};
+}
+
+}  // namespace
+
+Session::Guards::Guards() : silence(silent_warnings()) {}
+
+Session::Session(std::string_view doing) {
+  Gate& g = gate();
+  if (g.process != 0 && g.process != getpid()) {
+    error_ = Error{Code::kUnavailable,
+                   std::string(doing) + ": the backend was opened before this process was forked",
+                   "load models after the fork, or start the process anew"};
+    return;
+  }
+  {
+    const std::lock_guard lock(g.mutex);
+    if (g.closed) {
+      error_ = Error{Code::kCancelled, std::string(doing) + ": the process is exiting", ""};
+      return;
+    }
+    ++g.inside;
+  }
+  ++t_depth;
+  thread_local bool t_threads_set = false;
+  if (!std::exchange(t_threads_set, true)) at::init_num_threads();  // OpenMP keeps it per thread
+  guards_.emplace();
+}
+
+Session::~Session() {
+  if (error_) return;
+  guards_.reset();
+  --t_depth;
+  Gate& g = gate();
+  const std::lock_guard lock(g.mutex);
+  --g.inside;
+  g.left.notify_all();
+}
+
+Error current_exception_error(std::string_view doing) {
+  try {
+    throw;
+  } catch (const c10::Error& e) {
+    return device_or_internal(doing, e.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return device_or_internal(doing, "cannot allocate memory");
+  } catch (const std::exception& e) {
+    return device_or_internal(doing, e.what());
+  }
+}
+
+void arm_exit_gate() {
+  Gate& g = gate();
+  {
+    const std::lock_guard lock(g.mutex);
+    if (g.armed == kMaxArmed) return;
+    ++g.armed;
+  }
+  std::atexit(close_gate);
+}
+
+void remember_process() { gate().process = getpid(); }
+
+}  // namespace tv::inference

@@ -1,0 +1,152 @@
+#include "elements/inference/backend_cpu/parameters.hpp"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <memory>
+
+namespace tv::inference {
+namespace {
+
+c10::ScalarType scalar_type(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32: return at::kFloat;
+    case DType::kFloat64: return at::kDouble;
+    case DType::kFloat16: return at::kHalf;
+    case DType::kBFloat16: return at::kBFloat16;
+    case DType::kInt64: return at::kLong;
+    case DType::kInt32: return at::kInt;
+    case DType::kInt16: return at::kShort;
+    case DType::kInt8: return at::kChar;
+    case DType::kUInt8: return at::kByte;
+    case DType::kBool: return at::kBool;
+    case DType::kQInt8: return at::kQInt8;
+    case DType::kQUInt8: return at::kQUInt8;
+    case DType::kQInt32: return at::kQInt32;
+  }
+  return at::kFloat;
+}
+
+// A NaN or an infinity has all bits of its exponent set.
+bool all_finite(const at::Tensor& tensor) {
+  if (tensor.scalar_type() != at::kFloat) return true;
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  const float* const data = tensor.const_data_ptr<float>();
+  return std::none_of(data, data + tensor.numel(), [](float value) {
+    return (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent;
+  });
+}
+
+bool any_negative(const at::Tensor& tensor) {
+  const float* const data = tensor.const_data_ptr<float>();
+  return std::any_of(data, data + tensor.numel(), [](float value) { return value < 0; });
+}
+
+Error bad_values(const graph::Network& network, const std::string& name, std::string_view what) {
+  return {Code::kBadCheckpoint, network.builder() + ": tensor " + name + " " + std::string(what),
+          "the file is damaged or its training diverged"};
+}
+
+at::Tensor tensor_of(const TensorView& view) {
+  at::Tensor tensor = at::empty(view.sizes, scalar_type(view.dtype));
+  if (tensor.numel() == 0) return tensor;
+  if (view.is_contiguous()) {
+    std::memcpy(tensor.mutable_data_ptr(), view.data, tensor.nbytes());
+  } else {
+    std::memcpy(tensor.mutable_data_ptr(), contiguous_bytes(view).data(), tensor.nbytes());
+  }
+  return tensor;
+}
+
+// What an absent optional parameter starts with.
+double initial_value(const graph::Network& network, std::size_t index) {
+  double value = 0;
+  for (const graph::InitStep& step : network.init())
+    if (step.parameter == static_cast<int>(index)) value = step.a;
+  return value;
+}
+
+std::vector<double> doubles_of(const at::Tensor& tensor) {
+  const float* const data = tensor.const_data_ptr<float>();
+  return {data, data + tensor.numel()};
+}
+
+}  // namespace
+
+at::Tensor empty_parameter(const Shape& shape, DType dtype) {
+  return at::empty(shape, scalar_type(dtype));
+}
+
+Result<Parameters> bound_parameters(const graph::Network& network,
+                                    const graph::BoundTensors& tensors) {
+  Parameters parameters;
+  parameters.reserve(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const graph::Parameter& declared = network.parameters()[i];
+    if (!tensors[i].data && declared.optional) {
+      parameters.push_back(empty_parameter(declared.shape, declared.dtype));
+      parameters.back().fill_(initial_value(network, i));
+      continue;
+    }
+    at::Tensor tensor = tensor_of(tensors[i]).to(scalar_type(declared.dtype));
+    if (!all_finite(tensor))
+      return bad_values(network, declared.name, "holds a NaN or an infinity");
+    if (declared.name.ends_with("running_var") && any_negative(tensor))
+      return bad_values(network, declared.name, "holds a negative variance");
+    parameters.push_back(std::move(tensor));
+  }
+  return parameters;
+}
+
+at::Tensor derived_parameter(const graph::DerivedParameter& rule, const Parameters& parameters) {
+  using Kind = graph::DerivedParameter::Kind;
+  const auto get = [&](int id) { return parameters[static_cast<std::size_t>(id)]; };
+  const auto gamma = doubles_of(get(rule.gamma));
+  const auto beta = doubles_of(get(rule.beta));
+  const auto mean = doubles_of(get(rule.mean));
+  const auto variance = doubles_of(get(rule.variance));
+  const auto scale = [&](std::size_t c) { return gamma[c] / std::sqrt(variance[c] + rule.eps); };
+
+  if (rule.kind == Kind::kFoldedBias) {
+    const auto bias = rule.bias < 0 ? std::vector<double>(mean.size()) : doubles_of(get(rule.bias));
+    at::Tensor folded = at::empty({static_cast<std::int64_t>(mean.size())}, at::kFloat);
+    float* const out = folded.mutable_data_ptr<float>();
+    for (std::size_t c = 0; c < mean.size(); ++c)
+      out[c] = static_cast<float>(beta[c] + (bias[c] - mean[c]) * scale(c));
+    return folded;
+  }
+  const at::Tensor weight = get(rule.weight);
+  at::Tensor folded = at::empty(weight.sizes(), at::kFloat);
+  const float* in = weight.const_data_ptr<float>();
+  float* out = folded.mutable_data_ptr<float>();
+  const auto per_channel = static_cast<std::size_t>(weight.numel()) / mean.size();
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    const double factor = scale(c);
+    for (std::size_t i = 0; i < per_channel; ++i)
+      *out++ = static_cast<float>(*in++ * factor);
+  }
+  return folded;
+}
+
+std::vector<std::pair<std::string, TensorView>> parameter_views(const graph::Network& network,
+                                                                const Parameters& parameters) {
+  std::vector<std::pair<std::string, TensorView>> views;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const graph::Parameter& declared = network.parameters()[i];
+    const auto* const source = static_cast<const std::byte*>(parameters[i].const_data_ptr());
+    auto bytes = std::make_shared<std::vector<std::byte>>(source, source + parameters[i].nbytes());
+    TensorView view;
+    view.dtype = declared.dtype;
+    view.sizes = declared.shape;
+    view.strides = parameters[i].strides().vec();
+    view.data = bytes->data();
+    view.storage = std::move(bytes);
+    views.emplace_back(declared.name, std::move(view));
+  }
+  return views;
+}
+
+}  // namespace tv::inference

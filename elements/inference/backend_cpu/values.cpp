@@ -1,0 +1,37 @@
+#include "elements/inference/backend_cpu/executor.hpp"
+
+namespace tv::inference {
+
+Values::Values(const graph::Graph& graph)
+    : values_(graph.nodes.size()), dead_after_(graph.nodes.size()), last_reader_(graph.nodes.size()) {
+  for (std::size_t id = 0; id < graph.nodes.size(); ++id)
+    for (const int input : graph.nodes[id].inputs) last_reader_[static_cast<std::size_t>(input)] = id;
+  for (std::size_t id = 0; id + 1 < graph.nodes.size(); ++id)
+    dead_after_[last_reader_[id]].push_back(static_cast<int>(id));
+}
+
+void Values::begin(const at::Tensor& input) { values_.front() = input; }
+
+bool Values::last_use(const graph::Graph& graph, std::size_t node, std::size_t which) const {
+  const auto input = static_cast<std::size_t>(graph.nodes[node].inputs[which]);
+  return input != 0 && last_reader_[input] == node;
+}
+
+std::vector<at::Tensor> Values::inputs(const graph::Node& node) const {
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(node.inputs.size());
+  for (const int input : node.inputs) tensors.push_back(get(input));
+  return tensors;
+}
+
+void Values::drop_dead(std::size_t node) {
+  for (const int id : dead_after_[node]) values_[static_cast<std::size_t>(id)].reset();
+}
+
+at::Tensor Values::take_output() {
+  at::Tensor output = std::move(values_.back());
+  for (at::Tensor& value : values_) value.reset();
+  return output;
+}
+
+}  // namespace tv::inference

@@ -1,0 +1,32 @@
+// What the paths share. Private to this folder.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "elements/preprocess/preprocess.hpp"
+
+namespace tv::preprocess {
+
+/// reference.cpp and cpu.cpp: `plan` is valid (make_preprocessor has checked it).
+std::unique_ptr<Preprocessor> make_reference(Plan plan);
+std::unique_ptr<Preprocessor> make_fast(Plan plan);
+
+/// Whether `frame` has the plan's size, lies in its planes, has all its planes and room in `out`.
+Status check_run(const Plan& plan, const FrameView& frame, std::span<const float> out);
+
+/// The chroma samples that belong to a picture of `size` pixels beginning at `crop`.
+struct ChromaRange {
+  int low, high;
+};
+inline ChromaRange chroma_range(int crop, int size, int shift) {
+  return {crop >> shift, (crop + size - 1) >> shift};
+}
+
+/// The last step of torchvision's preset, for each channel and each byte: (v / 255 - mean) / std in
+/// float32, each operation rounded.
+using NormalizeTable = std::array<std::array<float, 256>, 3>;
+NormalizeTable normalize_table(const Transforms& recipe);
+
+}  // namespace tv::preprocess

@@ -1,0 +1,80 @@
+#include "elements/tvclassify/choice.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "model_registry/hub/hub.hpp"
+#include "model_registry/models/models.hpp"
+#include "model_registry/registry/registry.hpp"
+
+namespace tv {
+namespace {
+
+Result<const Weights*> choose_weights(const std::string& name) {
+  if (name.empty())
+    return Error{Code::kInvalidArgument, "no weights chosen",
+                 "set the property, for example weights=resnet50; gst-inspect-1.0 tvclassify lists "
+                 "all names"};
+  Result<const Weights*> found = resolve_weights(name);
+  if (!found || is_runnable(**found)) return found;
+  Result<Model> model = get_model((*found)->builder);
+  if (!model) return model.error();
+  return found;
+}
+
+Status check_file(const std::string& path, std::string_view what) {
+  const auto refuse = [&](std::string why) {
+    return Error{Code::kUnreadable, std::string(what) + " \"" + path + "\": " + why,
+                 "give the path of a file that torch.save wrote"};
+  };
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return refuse(std::strerror(errno));
+  if (S_ISDIR(info.st_mode)) return refuse("is a directory, expected a regular file");
+  if (!S_ISREG(info.st_mode)) return refuse("is a FIFO, socket or device, expected a regular file");
+  if (info.st_size == 0) return refuse("is empty");
+  if (::access(path.c_str(), R_OK) != 0) return refuse(std::strerror(errno));
+  return {};
+}
+
+/// What the file system alone can say about the weight file.
+Status check_source(const Weights& weights, const Settings& settings) {
+  if (!settings.weights_file.empty()) return check_file(settings.weights_file, "weights-file");
+  if (!weights.file.empty())
+    return check_file(std::string(weights.file), "file of " + weights.name());
+  if (!settings.offline || ::access(cache_path(weights).c_str(), F_OK) == 0) return {};
+  // Not there and not to be fetched: the hub says at once where the file can be put by hand.
+  FetchOptions options;
+  options.offline = true;
+  Result<FileBytes> none = fetch_weights(weights, options);
+  if (!none) return none.error();
+  return {};
+}
+
+}  // namespace
+
+bool is_runnable(const Weights& weights) {
+  return std::ranges::binary_search(available_models(), weights.builder);
+}
+
+Result<Choice> choose(const Settings& settings) {
+  Choice choice;
+  TV_ASSIGN_OR_RETURN(choice.weights, choose_weights(settings.weights));
+  TV_ASSIGN_OR_RETURN(choice.spec.device, inference::parse_device(settings.device));
+  choice.recipe = choice.weights->transforms(settings.overrides());
+  // A square picture of the resized size: the recipe itself is judged, not a frame.
+  const Result<Plan> plan = make_plan(choice.recipe, choice.recipe.resize_size,
+                                      choice.recipe.resize_size, settings.transforms_backend);
+  if (!plan) return plan.error();
+  TV_RETURN_IF_ERROR(check_source(*choice.weights, settings));
+  choice.spec.weights = choice.weights;
+  choice.spec.weights_file = settings.weights_file;
+  choice.spec.executor = settings.executor;
+  return choice;
+}
+
+}  // namespace tv

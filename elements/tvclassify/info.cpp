@@ -1,0 +1,129 @@
+#include "elements/tvclassify/info.hpp"
+
+#include <array>
+#include <memory>
+#include <variant>
+
+namespace tv {
+namespace {
+
+template <typename Texts>
+gchar** copy_texts(const Texts& texts) {
+  gchar** copy = g_new0(gchar*, texts.size() + 1);
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    copy[i] = g_strndup(texts[i].data(), texts[i].size());
+  return copy;
+}
+
+StructurePtr make_nested(const char* name, const MetaMap& map);
+
+/// Sets one field of the structure; one overload for each alternative of MetaValue.
+struct FieldSetter {
+  GstStructure* structure;
+  const char* field;
+
+  void operator()(std::monostate) const {}  // None: no field
+  void operator()(std::int64_t number) const { set(G_TYPE_INT64, g_value_set_int64, number); }
+  void operator()(double number) const { set(G_TYPE_DOUBLE, g_value_set_double, number); }
+  void operator()(std::string_view text) const { set_string(structure, field, text); }
+  void operator()(const std::pair<int, int>& size) const {
+    Value array(GST_TYPE_ARRAY);
+    for (const int side : {size.first, size.second}) {
+      Value item(G_TYPE_INT);
+      g_value_set_int(item.get(), side);
+      item.append_to(array.get());
+    }
+    array.move_to(structure, field);
+  }
+  void operator()(std::span<const std::string_view> texts) const {
+    set(G_TYPE_STRV, g_value_take_boxed, copy_texts(texts));
+  }
+  void operator()(const std::shared_ptr<const MetaMap>& map) const {
+    if (!map) return;
+    set(GST_TYPE_STRUCTURE, g_value_take_boxed, make_nested("meta", *map).release());
+  }
+
+ private:
+  template <typename Setter, typename T>
+  void set(GType type, Setter setter, T content) const {
+    Value value(type);
+    setter(value.get(), content);
+    value.move_to(structure, field);
+  }
+};
+
+void set_fields(GstStructure* structure, const MetaMap& map) {
+  for (const auto& [key, value] : map)
+    std::visit(FieldSetter{structure, std::string(key).c_str()}, value);
+}
+
+StructurePtr make_nested(const char* name, const MetaMap& map) {
+  StructurePtr structure(gst_structure_new_empty(name));
+  set_fields(structure.get(), map);
+  return structure;
+}
+
+void set_doubles(GstStructure* structure, const char* field, const std::array<double, 3>& numbers) {
+  Value array(GST_TYPE_ARRAY);
+  for (const double number : numbers) {
+    Value item(G_TYPE_DOUBLE);
+    g_value_set_double(item.get(), number);
+    item.append_to(array.get());
+  }
+  array.move_to(structure, field);
+}
+
+StructurePtr make_transforms(const Transforms& recipe) {
+  StructurePtr structure(gst_structure_new("transforms", "crop_size", G_TYPE_INT, recipe.crop_size,
+                                           "resize_size", G_TYPE_INT, recipe.resize_size,
+                                           "antialias", G_TYPE_BOOLEAN,
+                                           static_cast<gboolean>(recipe.antialias), nullptr));
+  set_string(structure.get(), "interpolation", interpolation_name(recipe.interpolation));
+  set_doubles(structure.get(), "mean", recipe.mean);
+  set_doubles(structure.get(), "std", recipe.std);
+  return structure;
+}
+
+void set_timing(GstStructure* structure, const char* what, const Timing& timing) {
+  const std::string prefix = what;
+  gst_structure_set(structure, (prefix + "-last").c_str(), G_TYPE_UINT64, timing.last,
+                    (prefix + "-mean").c_str(), G_TYPE_UINT64, timing.mean(),
+                    (prefix + "-max").c_str(), G_TYPE_UINT64, timing.largest, nullptr);
+}
+
+}  // namespace
+
+gchar** make_strv(std::span<const std::string_view> texts) {
+  return copy_texts(texts);
+}
+gchar** make_strv(std::span<const std::string> texts) {
+  return copy_texts(texts);
+}
+
+StructurePtr make_weights_info(const Weights& weights, const TransformsOverrides& overrides) {
+  StructurePtr info(gst_structure_new_empty("weights-info"));
+  set_string(info.get(), "name", weights.name());
+  set_string(info.get(), "builder", weights.builder);
+  if (!weights.url.empty()) set_string(info.get(), "url", weights.url);
+  if (!weights.file.empty()) set_string(info.get(), "file", weights.file);
+  if (!weights.sha256.empty()) set_string(info.get(), "sha256", weights.sha256);
+  set_fields(info.get(), weights.meta());
+  Value recipe(GST_TYPE_STRUCTURE);
+  g_value_take_boxed(recipe.get(), make_transforms(weights.transforms(overrides)).release());
+  recipe.move_to(info.get(), "transforms");
+  return info;
+}
+
+StructurePtr make_stats(const Stats& stats) {
+  StructurePtr structure(gst_structure_new(
+      "stats", "frames-in", G_TYPE_UINT64, stats.frames_in, "ok", G_TYPE_UINT64,
+      stats.count(FrameStatus::kOk), "gap", G_TYPE_UINT64, stats.count(FrameStatus::kGap),
+      "skipped", G_TYPE_UINT64, stats.count(FrameStatus::kSkipped), "failed", G_TYPE_UINT64,
+      stats.count(FrameStatus::kFailed), nullptr));
+  set_timing(structure.get(), "preprocess", stats.preprocess);
+  set_timing(structure.get(), "inference", stats.inference);
+  set_timing(structure.get(), "total", stats.total);
+  return structure;
+}
+
+}  // namespace tv

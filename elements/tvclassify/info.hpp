@@ -1,0 +1,29 @@
+// What the registry knows, as GLib values for the read-only properties.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "elements/common/gst_ptr.hpp"
+#include "elements/tvclassify/result.hpp"
+#include "model_registry/registry/weights.hpp"
+
+namespace tv {
+
+/// A null-terminated copy (GStrv), for g_value_take_boxed().
+gchar** make_strv(std::span<const std::string_view> texts);
+gchar** make_strv(std::span<const std::string> texts);
+
+/// Structure "weights-info": name, builder, url or file, sha256, the recipe in force as
+/// "transforms", and every key of Weights::meta(), nested mappings as structures, sizes as arrays
+/// of int (height, width), None left out.
+StructurePtr make_weights_info(const Weights& weights, const TransformsOverrides& overrides);
+
+/// Structure "stats": frames-in, ok, gap, skipped, failed (guint64) and for preprocess, inference
+/// and total each X-last, X-mean, X-max (guint64, nanoseconds).
+StructurePtr make_stats(const Stats& stats);
+
+}  // namespace tv

@@ -1,0 +1,43 @@
+// Messages to the application that are no errors: results, changes of the top label, progress,
+// skipped frames.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+#include <string>
+
+#include "elements/tvclassify/metadata.hpp"
+#include "elements/tvclassify/result.hpp"
+
+namespace tv {
+
+/// Timestamps of one frame, as GStreamer's analysers give them; GST_CLOCK_TIME_NONE where unknown.
+struct FrameTimes {
+  GstClockTime timestamp = GST_CLOCK_TIME_NONE;
+  GstClockTime stream_time = GST_CLOCK_TIME_NONE;
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  GstClockTime duration = GST_CLOCK_TIME_NONE;
+
+  static FrameTimes of(const GstBuffer* buffer, const GstSegment* segment);
+};
+
+/// Element message "tvclassify": the fields of the meta, and the frame's times.
+void post_result(GstElement* element, const ModelIdentity& identity, const FrameResult& result,
+                 const FrameTimes& times);
+
+/// Element message "class-changed": previous-index, previous-label, previous-score and index,
+/// label, score, with the frame's times. An absent label (nothing before, or nothing above the
+/// threshold) has index -1 and an empty name.
+void post_class_changed(GstElement* element, const ModelIdentity& identity, const Label& previous,
+                        const Label& current, const FrameTimes& times);
+
+/// PROGRESS message with code "load". A share of 0..100 adds the field "percent"; -1: none.
+void post_progress(GstElement* element, GstProgressType type, const std::string& text,
+                   int percent = -1);
+
+/// QOS message for a frame that passed without being classified because it was late.
+void post_qos(GstElement* element, const FrameTimes& times, const Stats& stats, double proportion,
+              GstClockTime earliest_time);
+
+}  // namespace tv

@@ -1,0 +1,99 @@
+#include "elements/tvclassify/metadata.hpp"
+
+#include <gst/video/video.h>
+
+#include "elements/tvclassify/analytics.hpp"
+
+namespace tv {
+namespace {
+
+gboolean copy_meta(GstBuffer* to, GstCustomMeta* meta, GstBuffer*, GQuark, gpointer, gpointer) {
+  GstCustomMeta* copy = gst_buffer_add_custom_meta(to, kMetaName);
+  if (!copy) return FALSE;
+  GstStructure* fields = gst_custom_meta_get_structure(copy);
+  gst_structure_remove_all_fields(fields);
+  gst_structure_foreach(
+      gst_custom_meta_get_structure(meta),
+      [](GQuark field, const GValue* value, gpointer into) -> gboolean {
+        gst_structure_id_set_value(static_cast<GstStructure*>(into), field, value);
+        return TRUE;
+      },
+      fields);
+  return TRUE;
+}
+
+/// GST_TYPE_ARRAY of structures "class" with index, label and score.
+void set_labels(GstStructure* structure, const std::vector<Label>& labels) {
+  Value array(GST_TYPE_ARRAY);
+  for (const Label& label : labels) {
+    GstStructure* entry =
+        gst_structure_new("class", "index", G_TYPE_INT, label.index, "score", G_TYPE_DOUBLE,
+                          static_cast<double>(label.score), nullptr);
+    set_string(entry, "label", label.text);
+    Value item(GST_TYPE_STRUCTURE);
+    g_value_take_boxed(item.get(), entry);
+    item.append_to(array.get());
+  }
+  array.move_to(structure, "labels");
+}
+
+/// True for this element's own meta, when a buffer comes past a second time.
+bool is_own(const GstMeta* meta, const ModelIdentity& identity) {
+  if (!gst_meta_info_is_custom(meta->info)) return false;
+  auto* custom = reinterpret_cast<GstCustomMeta*>(const_cast<GstMeta*>(meta));
+  if (!gst_custom_meta_has_name(custom, kMetaName)) return false;
+  const char* element = gst_structure_get_string(gst_custom_meta_get_structure(custom), "element");
+  return element && identity.element == element;
+}
+
+}  // namespace
+
+void register_metadata() {
+  static const GstMetaInfo* const info = [] {
+    const char* tags[] = {GST_META_TAG_VIDEO_STR, nullptr};
+    return gst_meta_register_custom(kMetaName, tags, copy_meta, nullptr, nullptr);
+  }();
+  static_cast<void>(info);
+}
+
+StructurePtr make_structure(const char* name, const ModelIdentity& identity,
+                            const FrameResult& result) {
+  StructurePtr structure(gst_structure_new(name, "version", G_TYPE_UINT, kMetaVersion, "age",
+                                           G_TYPE_UINT, result.age, "latency", G_TYPE_UINT64,
+                                           result.latency_ns, nullptr));
+  set_string(structure.get(), "element", identity.element);
+  set_string(structure.get(), "status", status_name(result.status));
+  if (!result.reason.empty()) set_string(structure.get(), "reason", result.reason);
+  set_string(structure.get(), "weights", identity.weights);
+  set_string(structure.get(), "model-digest", identity.digest);
+  if (!result.labels.empty()) {
+    const Label& best = result.labels.front();
+    set_string(structure.get(), "label", best.text);
+    gst_structure_set(structure.get(), "index", G_TYPE_INT, best.index, "score", G_TYPE_DOUBLE,
+                      static_cast<double>(best.score), nullptr);
+  }
+  set_labels(structure.get(), result.labels);
+  return structure;
+}
+
+void add_metadata(GstBuffer* buffer, const ModelIdentity& identity, const FrameResult& result) {
+  gst_buffer_foreach_meta(
+      buffer,
+      [](GstBuffer*, GstMeta** meta, gpointer data) -> gboolean {
+        if (is_own(*meta, *static_cast<const ModelIdentity*>(data))) *meta = nullptr;  // removes it
+        return TRUE;
+      },
+      const_cast<ModelIdentity*>(&identity));
+  GstCustomMeta* meta = gst_buffer_add_custom_meta(buffer, kMetaName);
+  const StructurePtr from = make_structure(kMetaName, identity, result);
+  gst_structure_foreach(
+      from.get(),
+      [](GQuark field, const GValue* value, gpointer into) -> gboolean {
+        gst_structure_id_set_value(static_cast<GstStructure*>(into), field, value);
+        return TRUE;
+      },
+      gst_custom_meta_get_structure(meta));
+  add_analytics(buffer, identity.weights, result.labels);
+}
+
+}  // namespace tv

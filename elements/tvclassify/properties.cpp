@@ -1,0 +1,201 @@
+#include "elements/tvclassify/properties.hpp"
+
+#include <vector>
+
+#include "elements/tvclassify/choice.hpp"
+#include "elements/tvclassify/info.hpp"
+#include "model_registry/registry/registry.hpp"
+
+namespace tv {
+namespace {
+
+constexpr auto kRead = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+constexpr auto kAtStart =
+    static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+constexpr auto kLive = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                GST_PARAM_MUTABLE_PLAYING);
+
+// ---- enums
+// ------------------------------------------------------------------------------------------------------------
+
+GType make_enum(const char* name, const GEnumValue* values) {
+  const GType type = g_enum_register_static(name, values);
+  gst_type_mark_as_plugin_api(type, static_cast<GstPluginAPIFlags>(0));
+  return type;
+}
+
+template <typename E>
+constexpr gint number(E value) {
+  return static_cast<gint>(value);
+}
+
+GType precision_type() {
+  static const GEnumValue kValues[] = {
+      {number(Precision::kAuto), "The fastest one that keeps the published accuracy (today: fp32)",
+       "auto"},
+      {number(Precision::kFp32), "32-bit floating point", "fp32"},
+      {0, nullptr, nullptr}};
+  static const GType type = make_enum("GstTvClassifyPrecision", kValues);
+  return type;
+}
+
+GType backend_type() {
+  static const GEnumValue kValues[] = {
+      {number(TransformsBackend::kTensor), "torchvision on a uint8 tensor", "tensor"},
+      {number(TransformsBackend::kPil),
+       "torchvision on a PIL image: how the published accuracies were measured", "pil"},
+      {0, nullptr, nullptr}};
+  static const GType type = make_enum("GstTvClassifyTransformsBackend", kValues);
+  return type;
+}
+
+GType executor_type() {
+  static const GEnumValue kValues[] = {
+      {number(inference::Executor::kFused), "Folded and fused operators", "fused"},
+      {number(inference::Executor::kReference), "Plain operators one by one, to compare with",
+       "reference"},
+      {0, nullptr, nullptr}};
+  static const GType type = make_enum("GstTvClassifyExecutor", kValues);
+  return type;
+}
+
+// ---- values
+// -------------------------------------------------------------------------------------------------------------
+
+std::string text_of(const GValue* value) {
+  const char* text = g_value_get_string(value);
+  return text ? text : "";
+}
+
+void get_categories(const Snapshot& snapshot, GValue* value) {
+  const Result<const Weights*> weights = resolve_weights(snapshot.settings.weights);
+  g_value_take_boxed(
+      value, make_strv(weights ? (*weights)->categories : std::span<const std::string_view>{}));
+}
+
+void get_weights_info(const Snapshot& snapshot, GValue* value) {
+  const Result<const Weights*> weights = resolve_weights(snapshot.settings.weights);
+  if (weights)
+    g_value_take_boxed(value,
+                       make_weights_info(**weights, snapshot.settings.overrides()).release());
+}
+
+void get_available(const Snapshot&, GValue* value) {
+  std::vector<std::string> names;
+  for (const Weights* weights : all_weights())
+    if (is_runnable(*weights)) names.push_back(weights->name());
+  g_value_take_boxed(value, make_strv(names));
+}
+
+void get_stats(const Snapshot& snapshot, GValue* value) {
+  g_value_take_boxed(value, make_stats(snapshot.stats).release());
+}
+
+// ---- the table
+// ------------------------------------------------------------------------------------------------------------
+
+// clang-format off
+const Property kProperties[] = {
+  {[] { return g_param_spec_string("weights", "Weights",
+      "Name of the weights; decides network, preprocessing and categories. \"ResNet50_Weights.IMAGENET1K_V2\", "
+      "\"ResNet50_Weights.DEFAULT\", \"resnet50\" (its DEFAULT), any letter case, or an entry of your own; see "
+      "available-weights. Must be set", "", kAtStart); },
+   [](Settings& s, const GValue* v) { s.weights = text_of(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights.c_str()); }},
+
+  {[] { return g_param_spec_string("weights-file", "Weights file",
+      "Path of a local file to load into the network of \"weights\" instead of the published one, as written by "
+      "torch.save(model.state_dict()). No digest is asked of it; empty: the published file, from the cache or by download",
+      "", kAtStart); },
+   [](Settings& s, const GValue* v) { s.weights_file = text_of(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights_file.c_str()); }},
+
+  {[] { return g_param_spec_string("device", "Device",
+      "Where to compute: \"auto\" (the best there is), \"cpu\", \"cuda\" or \"cuda:N\"", "auto", kAtStart); },
+   [](Settings& s, const GValue* v) { s.device = text_of(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.device.c_str()); }},
+
+  {[] { return g_param_spec_enum("precision", "Precision", "Arithmetic of the network",
+      precision_type(), number(Precision::kAuto), kAtStart); },
+   [](Settings& s, const GValue* v) { s.precision = static_cast<Precision>(g_value_get_enum(v)); },
+   [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.precision)); }},
+
+  {[] { return g_param_spec_uint("top-k", "Top k",
+      "How many classes a result lists at most, best first", 1, 1000, 5, kLive); },
+   [](Settings& s, const GValue* v) { s.top_k = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.top_k); }, true},
+
+  {[] { return g_param_spec_double("threshold", "Threshold",
+      "Lowest score (softmax probability) that a result lists", 0, 1, 0, kLive); },
+   [](Settings& s, const GValue* v) { s.threshold = g_value_get_double(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_double(v, s.settings.threshold); }, true},
+
+  {[] { return g_param_spec_uint("interval", "Interval",
+      "Classify every n-th frame; the others pass with status \"skipped\" and carry the last labels with their age in "
+      "frames", 1, G_MAXUINT, 1, kLive); },
+   [](Settings& s, const GValue* v) { s.interval = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.interval); }, true},
+
+  {[] { return g_param_spec_int("crop-size", "Crop size",
+      "Side of the square that the network sees, pixels; 0: as published with the weights", 0, 16384, 0, kAtStart); },
+   [](Settings& s, const GValue* v) { s.crop_size = g_value_get_int(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_int(v, s.settings.crop_size); }},
+
+  {[] { return g_param_spec_int("resize-size", "Resize size",
+      "Length of the picture's shorter side before the crop, pixels; 0: as published with the weights",
+      0, 16384, 0, kAtStart); },
+   [](Settings& s, const GValue* v) { s.resize_size = g_value_get_int(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_int(v, s.settings.resize_size); }},
+
+  {[] { return g_param_spec_enum("transforms-backend", "Transforms backend",
+      "Whose arithmetic resizes the picture, bit for bit", backend_type(), number(TransformsBackend::kTensor),
+      kAtStart); },
+   [](Settings& s, const GValue* v) { s.transforms_backend = static_cast<TransformsBackend>(g_value_get_enum(v)); },
+   [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.transforms_backend)); }},
+
+  {[] { return g_param_spec_boolean("post-messages", "Post messages",
+      "Post an element message \"tvclassify\" on the bus for each classified frame (\"class-changed\" is always posted)",
+      FALSE, kLive); },
+   [](Settings& s, const GValue* v) { s.post_messages = g_value_get_boolean(v) != FALSE; },
+   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.post_messages); }, true},
+
+  {[] { return g_param_spec_uint("max-consecutive-failures", "Max consecutive failures",
+      "A frame that cannot be classified passes with status \"failed\" and a warning; so many of them in a row are an "
+      "error that ends the stream. 0: never", 0, G_MAXUINT, 30, kLive); },
+   [](Settings& s, const GValue* v) { s.max_consecutive_failures = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.max_consecutive_failures); }, true},
+
+  {[] { return g_param_spec_enum("executor", "Executor",
+      "For debugging: how the network is computed", executor_type(), number(inference::Executor::kFused), kAtStart); },
+   [](Settings& s, const GValue* v) { s.executor = static_cast<inference::Executor>(g_value_get_enum(v)); },
+   [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.executor)); }},
+
+  {[] { return g_param_spec_boolean("offline", "Offline",
+      "Never touch the network: a file that is not in the cache is an error that names the path where to put it",
+      FALSE, kAtStart); },
+   [](Settings& s, const GValue* v) { s.offline = g_value_get_boolean(v) != FALSE; },
+   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.offline); }},
+
+  {[] { return g_param_spec_boxed("categories", "Categories",
+      "Names of the classes of \"weights\", index = class", G_TYPE_STRV, kRead); }, nullptr, get_categories},
+
+  {[] { return g_param_spec_boxed("weights-info", "Weights info",
+      "All that is known about \"weights\": name, builder, url, sha256, transforms, num_params, min_size, acc@1, acc@5, "
+      "recipe, ...; nothing while the name is unknown", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_weights_info},
+
+  {[] { return g_param_spec_boxed("available-weights", "Available weights",
+      "Every entry that this version can run, your own last", G_TYPE_STRV, kRead); }, nullptr, get_available},
+
+  {[] { return g_param_spec_boxed("stats", "Statistics",
+      "Counters frames-in = ok + gap + skipped + failed, and {preprocess,inference,total}-{last,mean,max} in nanoseconds, "
+      "since the last start", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Property> properties() {
+  return kProperties;
+}
+
+}  // namespace tv

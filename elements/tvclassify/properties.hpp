@@ -1,0 +1,29 @@
+// The element's properties, one row each.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <span>
+
+#include "elements/tvclassify/result.hpp"
+#include "elements/tvclassify/settings.hpp"
+
+namespace tv {
+
+/// What a getter sees: a copy.
+struct Snapshot {
+  Settings settings;
+  Stats stats;
+};
+
+struct Property {
+  GParamSpec* (*make)();
+  void (*set)(Settings&, const GValue*);  ///< nullptr: read-only
+  void (*get)(const Snapshot&, GValue*);
+  bool live = false;  ///< acts on the next frame; the others act at the next start
+};
+
+/// The id of a property is its index in the table + 1.
+std::span<const Property> properties();
+
+}  // namespace tv

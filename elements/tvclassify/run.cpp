@@ -1,0 +1,205 @@
+#include "elements/tvclassify/run.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "elements/common/bus.hpp"
+#include "elements/common/log.hpp"
+#include "elements/tvclassify/frame.hpp"
+#include "elements/tvclassify/messages.hpp"
+
+namespace tv {
+namespace {
+
+/// Why a buffer has nothing to classify; empty: it has.
+std::string_view gap_reason(GstBuffer* buffer) {
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)) return "gap-flag";
+  if (gst_buffer_get_size(buffer) == 0) return "empty";
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)) return "corrupted";
+  return {};
+}
+
+std::string category(const Weights& weights, int index) {
+  const auto i = static_cast<std::size_t>(index);
+  return i < weights.categories.size() ? std::string(weights.categories[i]) : std::to_string(index);
+}
+
+int percent(std::uint64_t done, std::uint64_t total) {
+  if (total == 0) return -1;
+  return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
+}
+
+}  // namespace
+
+Run::Run(GstElement* element, Choice choice, const Settings& settings)
+    : element_(element), choice_(std::move(choice)), backend_(settings.transforms_backend) {
+  const std::string name = choice_.weights->name();
+  const bool offline = settings.offline;
+  post_progress(element_, GST_PROGRESS_TYPE_START, "Loading " + name);
+
+  auto loader = [this, offline](const FetchOptions& given) {
+    FetchOptions options = given;
+    options.offline = offline;
+    return inference::load_model(choice_.spec, options, choice_.recipe.crop_size);
+  };
+  Classifier::Listener listener;
+  listener.loaded = [this, name](const inference::ReadyModel& model) {
+    {
+      const std::lock_guard lock(mutex_);
+      digest_ = model.sha256;
+    }
+    const int side = choice_.recipe.crop_size;
+    GST_INFO_OBJECT(element_, "%s on %s, input %dx%d", name.c_str(), model.device.c_str(), side,
+                    side);
+    post_progress(element_, GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device, 100);
+  };
+  listener.failed = [this, name](const Error& error) {
+    post_progress(element_, GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
+    post_error(element_,
+               {error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
+               Stage::kLoad);
+  };
+  listener.cancelled = [this, name] {
+    post_progress(element_, GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
+  };
+  listener.progress = [this, name](std::uint64_t done, std::uint64_t total) {
+    post_progress(element_, GST_PROGRESS_TYPE_CONTINUE, "Downloading " + name,
+                  percent(done, total));
+  };
+  classifier_ = std::make_unique<Classifier>(std::move(loader), choice_.recipe, backend_,
+                                             std::move(listener));
+}
+
+Status Run::set_caps(const GstCaps* caps) {
+  info_.reset();
+  const GstStructure* structure = gst_caps_get_structure(caps, 0);
+  const char* interlace = gst_structure_get_string(structure, "interlace-mode");
+  if (interlace && std::string_view(interlace) == "alternate")
+    return Error{Code::kUnsupported,
+                 "interlace-mode=alternate: a buffer holds one field, not a picture",
+                 "put a deinterlacer in front"};
+  GstVideoInfo info;
+  if (!gst_video_info_from_caps(&info, caps))
+    return Error{Code::kInvalidArgument,
+                 "caps that describe no video frame: " +
+                     std::string(GCharPtr(gst_caps_to_string(caps)).get()),
+                 ""};
+  const Result<Plan> plan = make_plan(choice_.recipe, GST_VIDEO_INFO_WIDTH(&info),
+                                      GST_VIDEO_INFO_HEIGHT(&info), backend_);
+  if (!plan) return plan.error();
+  info_ = info;
+  return {};
+}
+
+ModelIdentity Run::identity() const {
+  const std::lock_guard lock(mutex_);
+  return {GCharPtr(gst_element_get_name(element_)).get(), choice_.weights->name(), digest_};
+}
+
+FrameResult Run::classify(GstBuffer* buffer, const Settings& settings,
+                          std::optional<Scores>& scores, bool& stopped) {
+  FrameResult result;
+  result.status = FrameStatus::kFailed;
+  Result<Frame> frame =
+      info_ ? map_frame(buffer, *info_) : Error{Code::kInternal, "a frame before its caps", ""};
+  Result<Scores> done = frame ? classifier_->classify(frame->view, static_cast<int>(settings.top_k))
+                              : Result<Scores>(frame.error());
+  if (!done) {
+    stopped = done.error().code == Code::kCancelled;
+    failure_ = std::move(done.error());
+    result.reason = failure_.what;
+    return result;
+  }
+  result.status = FrameStatus::kOk;
+  result.latency_ns = done->preprocess_ns + done->inference_ns;
+  for (const inference::Score& score : done->top)
+    if (static_cast<double>(score.probability) >= settings.threshold)
+      result.labels.push_back(
+          {score.index, category(*choice_.weights, score.index), score.probability});
+  scores = std::move(*done);
+  return result;
+}
+
+GstFlowReturn Run::report_failure(const Settings& settings) {
+  const unsigned in_a_row = history_.consecutive_failures();
+  const Error error{failure_.code, "cannot classify a frame: " + failure_.what, failure_.hint};
+  if (settings.max_consecutive_failures > 0 && in_a_row >= settings.max_consecutive_failures) {
+    post_error(
+        element_,
+        {error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
+        Stage::kFrame);
+    return GST_FLOW_ERROR;
+  }
+  if (history_.failure_is_news())
+    post_warning(element_,
+                 {error.code, error.what + " (" + std::to_string(history_.failures()) + " so far)",
+                  error.hint},
+                 Stage::kFrame);
+  return GST_FLOW_OK;
+}
+
+Run::Outcome Run::judge(GstBuffer* buffer, const GstSegment* segment, const Settings& settings,
+                        bool qos_enabled, const Stats& stats) {
+  Outcome outcome;
+  // Also frames that need no inference wait: none passes before it is known that the model can be
+  // had.
+  switch (classifier_->wait_ready()) {
+    case Classifier::Readiness::kReady:
+      break;
+    case Classifier::Readiness::kFailed:
+      outcome.flow = GST_FLOW_ERROR;
+      return outcome;
+    case Classifier::Readiness::kInterrupted:
+      outcome.flow = GST_FLOW_FLUSHING;
+      return outcome;
+  }
+  const ModelIdentity model = identity();
+  const FrameTimes times = FrameTimes::of(buffer, segment);
+  const GstClockTime earliest = earliest_;
+  const bool late = qos_enabled && GST_CLOCK_TIME_IS_VALID(earliest) &&
+                    GST_CLOCK_TIME_IS_VALID(times.running_time) && times.running_time <= earliest;
+  FrameResult& result = outcome.result;
+  if (const std::string_view reason = gap_reason(buffer); !reason.empty()) {
+    result.status = FrameStatus::kGap;
+    result.reason = reason;
+  } else if (!history_.due(settings.interval)) {
+    result = history_.skipped("interval");
+  } else if (late) {
+    result = history_.skipped("qos");
+    post_qos(element_, times, stats, proportion_, earliest);
+  } else {
+    bool stopped = false;
+    result = classify(buffer, settings, outcome.scores, stopped);
+    if (stopped) {
+      outcome.flow = GST_FLOW_FLUSHING;
+      return outcome;
+    }
+  }
+  outcome.judged = true;
+  const std::optional<History::Change> change = history_.note(result);
+  add_metadata(buffer, model, result);
+  if (result.status == FrameStatus::kFailed) outcome.flow = report_failure(settings);
+  if (result.status == FrameStatus::kOk && settings.post_messages)
+    post_result(element_, model, result, times);
+  if (change) post_class_changed(element_, model, change->previous, change->current, times);
+  GST_LOG_OBJECT(element_, "%s, %zu labels, age %u", status_name(result.status).data(),
+                 result.labels.size(), result.age);
+  return outcome;
+}
+
+void Run::forget() {
+  history_.forget();
+  earliest_ = GST_CLOCK_TIME_NONE;
+}
+
+void Run::set_flushing(bool flushing) {
+  classifier_->set_flushing(flushing);
+}
+
+void Run::note_qos(double proportion, GstClockTime earliest_time) {
+  proportion_ = proportion;
+  earliest_ = earliest_time;
+}
+
+}  // namespace tv

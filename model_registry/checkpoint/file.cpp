@@ -1,0 +1,128 @@
+// One descriptor is opened, judged, read and hashed, so that what is parsed is what was hashed.
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+#include "model_registry/checkpoint/checkpoint.hpp"
+
+namespace tv {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    ok_ = context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
+  }
+  void update(const void* data, std::size_t size) {
+    ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, size) == 1;
+  }
+  // 64 lower-case hex digits; empty when OpenSSL failed.
+  std::string finish() {
+    constexpr char kHex[] = "0123456789abcdef";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    if (!ok_ || EVP_DigestFinal_ex(context_.get(), digest, &size) != 1) return {};
+    std::string text;
+    for (unsigned int i = 0; i < size; ++i) {
+      text += kHex[digest[i] >> 4];
+      text += kHex[digest[i] & 15];
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+  bool ok_ = false;
+};
+
+std::string_view type_text(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISFIFO(mode)) return "a FIFO";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+Error unreadable(const std::string& path, std::string_view what, std::string hint = {}) {
+  return {Code::kUnreadable, path + ": " + std::string(what), std::move(hint)};
+}
+
+Error open_error(const std::string& path, int error) {
+  const std::string text = std::generic_category().message(error);
+  if (error == ENOENT || error == ENOTDIR)
+    return {Code::kNotFound, path + ": " + text, "check the path"};
+  return unreadable(path, "cannot be opened: " + text);
+}
+
+// Reads exactly `size` bytes and expects the end behind them.
+Status read_all(int fd, const std::string& path, std::byte* out, std::size_t size, Sha256& hash) {
+  constexpr std::size_t kChunk = std::size_t{1} << 20;  // hashed while it is still in the cache
+  std::size_t done = 0;
+  while (true) {
+    std::byte beyond;
+    std::byte* target = done < size ? out + done : &beyond;
+    const ssize_t count = ::read(fd, target, done < size ? std::min(kChunk, size - done) : 1);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0)
+      return unreadable(path, "cannot be read: " + std::generic_category().message(errno));
+    if (count == 0 && done == size) return {};
+    if (count == 0 || done == size)
+      return unreadable(path, "changed its size while it was read",
+                        "try again when nobody writes to it");
+    hash.update(target, static_cast<std::size_t>(count));
+    done += static_cast<std::size_t>(count);
+  }
+}
+
+}  // namespace
+
+Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
+  constexpr std::size_t kAlignment = 64;
+  if (path.empty() || path.find('\0') != path.npos)
+    return Error{Code::kNotFound, "an empty path, or one with a NUL byte, names no file", ""};
+  // Non-blocking: opening a FIFO must not wait for its writer. It means nothing to a regular file.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (file.get() < 0) return open_error(path, errno);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return open_error(path, errno);
+  if (!S_ISREG(info.st_mode))
+    return unreadable(path,
+                      "is " + std::string(type_text(info.st_mode)) + ", expected a regular file");
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  if (size == 0) return unreadable(path, "is empty", "the file was cut short: fetch it again");
+  if (size > max_size)
+    return unreadable(path, "has " + std::to_string(size) + " bytes, at most " +
+                                std::to_string(max_size) + " are read");
+  const std::size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
+  const std::shared_ptr<std::byte> data(
+      static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)), std::free);
+  if (!data)
+    return Error{Code::kUnavailable,
+                 path + ": not enough memory for its " + std::to_string(size) + " bytes", ""};
+  Sha256 hash;
+  TV_RETURN_IF_ERROR(read_all(file.get(), path, data.get(), size, hash));
+  std::string digest = hash.finish();
+  if (digest.empty()) return Error{Code::kInternal, path + ": OpenSSL cannot compute SHA-256", ""};
+  return FileBytes{data, static_cast<std::size_t>(size), path, std::move(digest)};
+}
+
+}  // namespace tv

@@ -1,0 +1,163 @@
+#include "model_registry/graph/bind.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace tv::graph {
+namespace {
+
+constexpr std::string_view kPrefixes[] = {"module.", "model.", "state_dict.", "model_state_dict."};
+constexpr std::size_t kListed = 5;
+
+using Index = std::map<std::string_view, const Parameter*>;
+
+Index index_of(const Network& network) {
+  Index index;
+  for (const Parameter& parameter : network.parameters())
+    index.emplace(parameter.name, &parameter);
+  return index;
+}
+
+bool all_begin_with(const Checkpoint& checkpoint, std::size_t from, std::string_view prefix) {
+  return std::all_of(
+      checkpoint.entries.begin(), checkpoint.entries.end(),
+      [&](const auto& entry) { return std::string_view(entry.first).substr(from).starts_with(prefix); });
+}
+
+bool any_known(const Checkpoint& checkpoint, std::size_t from, const Index& index) {
+  return std::any_of(
+      checkpoint.entries.begin(), checkpoint.entries.end(),
+      [&](const auto& entry) { return index.contains(std::string_view(entry.first).substr(from)); });
+}
+
+// How many leading characters of every name belong to wrappers.
+std::size_t wrapper_length(const Checkpoint& checkpoint, const Index& index) {
+  std::size_t length = 0;
+  if (checkpoint.entries.empty()) return length;
+  while (!any_known(checkpoint, length, index)) {
+    const auto* prefix =
+        std::find_if(std::begin(kPrefixes), std::end(kPrefixes),
+                     [&](std::string_view p) { return all_begin_with(checkpoint, length, p); });
+    if (prefix == std::end(kPrefixes)) return length;
+    length += prefix->size();
+  }
+  return length;
+}
+
+bool fits(DType found, DType expected) {
+  switch (found) {
+    case DType::kFloat32:
+    case DType::kFloat64:
+    case DType::kFloat16:
+    case DType::kBFloat16:
+      return expected == DType::kFloat32;
+    case DType::kInt64:
+    case DType::kInt32:
+    case DType::kInt16:
+    case DType::kInt8:
+    case DType::kUInt8:
+      return expected == DType::kInt64;
+    default:
+      return found == expected;
+  }
+}
+
+struct Comparison {
+  Misfit misfit;
+  std::map<std::string_view, const TensorView*> tensors;
+};
+
+// Every mis-shaped tensor differs in its number of classes alone: the file is this architecture for other classes.
+void look_at_head(const Parameter& parameter, const TensorView& tensor, int num_classes,
+                  bool& only_head, Misfit& misfit) {
+  const bool head = !parameter.shape.empty() && parameter.shape[0] == num_classes &&
+                    tensor.sizes.size() == parameter.shape.size() && tensor.sizes[0] > 0 &&
+                    std::equal(tensor.sizes.begin() + 1, tensor.sizes.end(),
+                               parameter.shape.begin() + 1);
+  const auto classes = head ? static_cast<int>(tensor.sizes[0]) : 0;
+  if (!head || (misfit.other_num_classes != 0 && misfit.other_num_classes != classes))
+    only_head = false;
+  misfit.other_num_classes = classes;
+  if (misfit.head.empty()) misfit.head = parameter.name;
+}
+
+Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
+  const Index index = index_of(network);
+  const std::size_t prefix = wrapper_length(checkpoint, index);
+  Comparison result;
+  Misfit& misfit = result.misfit;
+  bool only_head = true;
+  for (const auto& [full_name, value] : checkpoint.entries) {
+    const std::string_view name = std::string_view(full_name).substr(prefix);
+    const auto found = index.find(name);
+    if (found == index.end()) {
+      misfit.unexpected.emplace_back(full_name);
+      continue;
+    }
+    const TensorView* tensor = value.tensor();
+    const Parameter& parameter = *found->second;
+    if (!tensor || !fits(tensor->dtype, parameter.dtype)) {
+      misfit.types.push_back(std::string(name) + " " +
+                             (tensor ? std::string(dtype_name(tensor->dtype)) : "is no tensor") +
+                             ", expected " + std::string(dtype_name(parameter.dtype)));
+    } else if (tensor->sizes != parameter.shape) {
+      misfit.shapes.push_back(std::string(name) + " " + shape_text(tensor->sizes) + ", expected " +
+                              shape_text(parameter.shape));
+      look_at_head(parameter, *tensor, network.num_classes(), only_head, misfit);
+    }
+    result.tensors[name] = tensor;
+  }
+  for (const Parameter& parameter : network.parameters())
+    if (!parameter.optional && !result.tensors.contains(parameter.name))
+      misfit.missing.push_back(parameter.name);
+  if (!only_head || !misfit.missing.empty() || !misfit.unexpected.empty() || !misfit.types.empty())
+    misfit.other_num_classes = 0;
+  return result;
+}
+
+void append_list(std::string& text, std::string_view label, const std::vector<std::string>& items,
+                 std::string_view separator) {
+  if (items.empty()) return;
+  text += (text.empty() ? "" : "; ") + std::to_string(items.size()) + " " + std::string(label) + ": ";
+  for (std::size_t i = 0; i < std::min(items.size(), kListed); ++i)
+    text += (i ? std::string(separator) : "") + items[i];
+  if (items.size() > kListed) text += std::string(separator) + "...";
+}
+
+Error misfit_error(const Misfit& misfit, const Network& network) {
+  std::string lists;
+  append_list(lists, "missing", misfit.missing, ", ");
+  append_list(lists, "unexpected", misfit.unexpected, ", ");
+  append_list(lists, "of another shape", misfit.shapes, ", ");
+  append_list(lists, "of another type", misfit.types, ", ");
+  std::string hint;
+  if (misfit.other_num_classes > 0) {
+    hint = misfit.head + " has " + std::to_string(misfit.other_num_classes) +
+           " classes, the entry " + std::to_string(network.num_classes()) +
+           ": add a user-defined entry with the file's own categories, or build with num_classes=" +
+           std::to_string(misfit.other_num_classes);
+  }
+  return {Code::kBadCheckpoint, "the tensors do not fit " + network.builder() + ": " + lists, hint};
+}
+
+}  // namespace
+
+Misfit compare(const Checkpoint& checkpoint, const Network& network) {
+  return compare_all(checkpoint, network).misfit;
+}
+
+Result<BoundTensors> bind(const Checkpoint& checkpoint, const Network& network) {
+  const Comparison comparison = compare_all(checkpoint, network);
+  if (!comparison.misfit.empty()) return misfit_error(comparison.misfit, network);
+  BoundTensors bound;
+  bound.reserve(network.parameters().size());
+  for (const Parameter& parameter : network.parameters()) {
+    const auto found = comparison.tensors.find(parameter.name);
+    bound.push_back(found == comparison.tensors.end() ? TensorView{} : *found->second);
+  }
+  return bound;
+}
+
+}  // namespace tv::graph

@@ -1,0 +1,143 @@
+#include "model_registry/graph/module.hpp"
+
+#include <cassert>
+#include <cstddef>
+
+namespace tv::graph {
+namespace {
+
+constexpr std::int64_t kMaxBatch = 4096;
+constexpr std::int64_t kMaxSide = 16384;
+
+Error bad_input(const std::string& builder, const Shape& input) {
+  return {Code::kInvalidArgument,
+          builder + ": input " + shape_text(input) + ", expected [N, 3, H, W]",
+          "N is 1.." + std::to_string(kMaxBatch) + ", H and W are 1.." + std::to_string(kMaxSide)};
+}
+
+bool acceptable(const Shape& input) {
+  return input.size() == 4 && input[0] >= 1 && input[0] <= kMaxBatch && input[1] == 3 &&
+         input[2] >= 1 && input[2] <= kMaxSide && input[3] >= 1 && input[3] <= kMaxSide;
+}
+
+}  // namespace
+
+// ---- Module ----------------------------------------------------------------------------------------------------
+
+Value Module::forward(Value x) const {
+  return x.trace().fail(x, Op::kInput, "has no forward for a single tensor");
+}
+
+void Module::for_each(const std::function<void(Module&)>& visit) {
+  visit(*this);
+  for (auto& child : children_) child.module->for_each(visit);
+}
+
+int Module::add_tensor(std::string name, int parameter) {
+  tensors_.push_back({std::move(name), parameter});
+  return parameter;
+}
+
+// ---- Trace -----------------------------------------------------------------------------------------------------
+
+Value Trace::record(Op op, std::span<const Value> inputs, std::span<const int> params, Attrs attrs,
+                    Shape shape) {
+  if (failed()) return inputs.front();
+  Node node{.op = op,
+            .inputs = {},
+            .params = {},
+            .attrs = attrs,
+            .shape = std::move(shape),
+            .scope = module_ ? module_->path() : std::string()};
+  for (const Value& input : inputs) node.inputs.push_back(input.node());
+  for (const int param : params) {
+    const int id = network_.ids_[static_cast<std::size_t>(param)];
+    if (id < 0) return fail(inputs.front(), op, "uses a parameter that the network does not hold");
+    node.params.push_back(id);
+  }
+  graph_.nodes.push_back(std::move(node));
+  return {this, static_cast<int>(graph_.nodes.size()) - 1};
+}
+
+Value Trace::fail(const Value& x, Op op, std::string_view problem) {
+  if (!failed()) {
+    std::string layer = module_ ? module_->path() : std::string();
+    if (layer.empty()) layer = op_name(op);
+    const std::string side = std::to_string(network_.min_size_);
+    const Shape& input = graph_.nodes.front().shape;
+    const bool small = input[2] < network_.min_size_ || input[3] < network_.min_size_;
+    error_ = Error{Code::kInvalidArgument,
+                   network_.builder_ + ": layer " + layer + " " + std::string(problem),
+                   small ? "the smallest image for " + network_.builder_ + " is " + side + "x" +
+                               side + ", this one is " + std::to_string(input[2]) + "x" +
+                               std::to_string(input[3])
+                         : ""};
+  }
+  return x;
+}
+
+const Shape& Trace::parameter_shape(int parameter) const {
+  static const Shape kNone;
+  const int id = network_.ids_[static_cast<std::size_t>(parameter)];
+  return id < 0 ? kNone : network_.parameters_[static_cast<std::size_t>(id)].shape;
+}
+
+// ---- Network ---------------------------------------------------------------------------------------------------
+
+Network::Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
+                 int min_size)
+    : builder_(std::move(builder)),
+      root_(std::move(root)),
+      ids_(build.parameters_.size(), -1),
+      init_(std::move(build.steps_)),
+      num_classes_(num_classes),
+      min_size_(min_size) {
+  name_tensors(*root_, "", build);
+  for (InitStep& step : init_) step.parameter = ids_[static_cast<std::size_t>(step.parameter)];
+}
+
+void Network::name_tensors(Module& module, const std::string& path, const Build& build) {
+  module.path_ = path;
+  const std::string prefix = path.empty() ? "" : path + ".";
+  for (const bool buffers : {false, true}) {
+    for (const Module::Tensor& tensor : module.tensors_) {
+      const auto id = static_cast<std::size_t>(tensor.parameter);
+      if (build.parameters_[id].is_buffer != buffers) continue;
+      assert(ids_[id] < 0);
+      ids_[id] = static_cast<int>(parameters_.size());
+      parameters_.push_back(build.parameters_[id]);
+      parameters_.back().name = prefix + tensor.name;
+    }
+  }
+  for (Module::Child& child : module.children_)
+    name_tensors(*child.module, prefix + child.name, build);
+}
+
+std::int64_t Network::num_params() const {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.is_buffer) continue;
+    std::int64_t elements = 1;
+    for (const std::int64_t size : parameter.shape) elements *= size;
+    count += elements;
+  }
+  return count;
+}
+
+Result<Graph> Network::trace(const Shape& input) const {
+  if (!acceptable(input)) return bad_input(builder_, input);
+  Trace trace(*this);
+  trace.graph_.first_derived = static_cast<int>(parameters_.size());
+  trace.graph_.nodes.push_back(
+      {.op = Op::kInput, .inputs = {}, .params = {}, .attrs = {}, .shape = input, .scope = {}});
+  const Value output = Ref<const Module>(root_.get())(Value(&trace, 0));
+  if (trace.failed()) return std::move(*trace.error_);
+  if (output.shape() != Shape{input[0], num_classes_})
+    return Error{Code::kInternal,
+                 builder_ + ": the forward yields " + shape_text(output.shape()) + ", expected " +
+                     shape_text({input[0], num_classes_}),
+                 "please report this"};
+  return without_dead_nodes(std::move(trace.graph_), output.node());
+}
+
+}  // namespace tv::graph

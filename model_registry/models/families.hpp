@@ -1,0 +1,31 @@
+// The papers: one line a family, the only list to extend when a file is added to this folder.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "model_registry/graph/module.hpp"
+
+namespace tv::models {
+
+/// One builder: a row of its paper's table, ready to construct.
+struct ModelRow {
+  std::string_view builder;  ///< "resnet50"
+  int min_size = 1;          ///< smallest height and width, pixels: torchvision's meta
+  /// Constructs the modules in Python's order and records the family's own initialisation after the defaults.
+  std::function<std::unique_ptr<graph::Module>(graph::Build&, int num_classes)> make;
+};
+
+std::vector<ModelRow> mobilenetv2_models();
+std::vector<ModelRow> resnet_models();
+std::vector<ModelRow> squeezenet_models();
+
+inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
+    mobilenetv2_models,
+    resnet_models,
+    squeezenet_models,
+};
+
+}  // namespace tv::models

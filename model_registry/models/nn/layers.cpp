@@ -1,0 +1,67 @@
+#include "model_registry/models/nn/layers.hpp"
+
+#include <cmath>
+
+namespace tv::nn {
+namespace {
+
+// Conv2d.reset_parameters and Linear.reset_parameters: the weight first, then the bias from the weight's fan.
+void default_init(Build& build, int weight, int bias) {
+  build.kaiming_uniform(weight, std::sqrt(5.0));
+  if (bias == graph::kNoParameter) return;
+  const auto fan_in = static_cast<double>(graph::fan_of(build.shape(weight), Build::Fan::kIn));
+  const double bound = 1 / std::sqrt(fan_in);
+  build.uniform(bias, -bound, bound);
+}
+
+}  // namespace
+
+Conv2d::Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options) {
+  attrs_.stride = {options.stride, options.stride};
+  attrs_.padding = {options.padding, options.padding};
+  attrs_.dilation = {options.dilation, options.dilation};
+  attrs_.groups = options.groups;
+  weight_ = add_tensor("weight", build.parameter({out, in / options.groups, kernel, kernel}));
+  if (options.bias) bias_ = add_tensor("bias", build.parameter({out}));
+  default_init(build, weight_, bias_);
+}
+
+Value Conv2d::forward(Value x) const { return graph::conv2d(x, weight_, bias_, attrs_); }
+
+BatchNorm2d::BatchNorm2d(Build& build, int channels, double eps)
+    : attrs_{eps},
+      weight_(add_tensor("weight", build.parameter({channels}))),
+      bias_(add_tensor("bias", build.parameter({channels}))),
+      running_mean_(
+          add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true))),
+      running_var_(add_tensor("running_var", build.parameter({channels}, DType::kFloat32, true))) {
+  // Counts training steps; nothing here reads it, files older than PyTorch 0.4.1 lack it.
+  const int batches =
+      add_tensor("num_batches_tracked", build.parameter({}, DType::kInt64, true, true));
+  build.constant(weight_, 1);
+  build.constant(bias_, 0);
+  build.constant(running_mean_, 0);
+  build.constant(running_var_, 1);
+  build.constant(batches, 0);
+}
+
+Value BatchNorm2d::forward(Value x) const {
+  return graph::batch_norm2d(x, weight_, bias_, running_mean_, running_var_, attrs_);
+}
+
+Linear::Linear(Build& build, int in, int out)
+    : weight_(add_tensor("weight", build.parameter({out, in}))),
+      bias_(add_tensor("bias", build.parameter({out}))) {
+  default_init(build, weight_, bias_);
+}
+
+Value Linear::forward(Value x) const { return graph::linear(x, weight_, bias_); }
+
+MaxPool2d::MaxPool2d(const MaxPool2dOptions& options) {
+  attrs_.kernel = {options.kernel, options.kernel};
+  attrs_.stride = {options.stride, options.stride};
+  attrs_.padding = {options.padding, options.padding};
+  attrs_.ceil_mode = options.ceil_mode;
+}
+
+}  // namespace tv::nn

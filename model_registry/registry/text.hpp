@@ -1,0 +1,27 @@
+// Small things about text that the registry's files share: letter case, safe quoting, UTF-8.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tv {
+
+/// ASCII letters in lower case, every other byte as it is; independent of the locale.
+std::string fold_case(std::string_view text);
+bool equal_folded(std::string_view a, std::string_view b);
+
+/// `text` between double quotes, fit for an error of one line: control characters, quotes,
+/// backslashes and bytes that are no UTF-8 appear as \xNN, and what exceeds 120 bytes is cut and
+/// marked "...".
+std::string in_quotes(std::string_view text);
+
+/// nullptr when `text` is UTF-8 without control characters (C0, DEL, C1, line and paragraph
+/// separators), else what it holds: "a control character" or "bytes that are not UTF-8".
+const char* text_fault(std::string_view text);
+
+/// How far `typed` is from `name`, letter case aside: 4 for each letter that must be replaced,
+/// inserted, removed or swapped with its neighbour, and 1 for each letter of `name` that follows
+/// after the last typed one (people stop early more often than they mistype). 0 = equal.
+int typing_distance(std::string_view typed, std::string_view name);
+
+}  // namespace tv

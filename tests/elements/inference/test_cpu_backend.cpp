@@ -1,0 +1,374 @@
+// The CPU backend: passes keep results, bad values and sizes are refused, a forked child is told so.
+// One process for all tests (Check would fork, and LibTorch's threads do not survive that).
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "elements/inference/engine.hpp"
+#include "model_registry/graph/ops.hpp"
+#include "model_registry/graph/passes/passes.hpp"
+#include "tests/model_registry/graph/networks.hpp"
+#include "tests/model_registry/graph/suite.hpp"
+
+using namespace tv;
+using namespace tv::inference;
+using namespace tv::test;
+using graph::Build;
+using graph::Value;
+
+namespace {
+
+Backend* backend() {
+  const auto opened = open_backend(DeviceKind::kCpu);
+  ck_assert_msg(static_cast<bool>(opened), "%s", opened ? "" : opened.error().text().c_str());
+  return *opened;
+}
+
+std::shared_ptr<const graph::Network> network_of(std::string_view builder, int classes = 10) {
+  return get_model(builder, {.num_classes = classes})->network;
+}
+
+std::unique_ptr<LoadedModel> load(const LoadRequest& request) {
+  auto model = backend()->load(request);
+  ck_assert_msg(static_cast<bool>(model), "%s", model ? "" : model.error().text().c_str());
+  return std::move(*model);
+}
+
+/// A picture without symmetries.
+std::vector<float> picture(const Shape& shape) {
+  std::vector<float> pixels(static_cast<std::size_t>(shape[0] * shape[1] * shape[2] * shape[3]));
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = static_cast<float>(std::sin(0.37 * static_cast<double>(i * i % 9973)));
+  return pixels;
+}
+
+std::vector<float> run(LoadedModel& model, const Shape& shape) {
+  auto logits = model.run(picture(shape), shape);
+  ck_assert_msg(static_cast<bool>(logits), "%s", logits ? "" : logits.error().text().c_str());
+  return std::move(*logits);
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  ck_assert_uint_eq(a.size(), b.size());
+  double difference = 0, scale = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference = std::max<double>(difference, std::abs(a[i] - b[i]));
+    scale = std::max<double>(scale, std::abs(a[i]));
+  }
+  ck_assert(scale > 0);
+  return difference / scale;
+}
+
+/// The parameters of a random model, with statistics off their defaults, as a file would hold them.
+graph::BoundTensors disturbed(const std::shared_ptr<const graph::Network>& network) {
+  const auto model = load({.network = network, .seed = 5});
+  auto state = model->state_dict();
+  ck_assert(static_cast<bool>(state));
+  graph::BoundTensors tensors;
+  for (auto& [name, view] : *state) {
+    auto* const values = reinterpret_cast<float*>(const_cast<std::byte*>(view.data));
+    if (view.dtype == DType::kFloat32 && view.sizes.size() == 1)
+      for (std::int64_t i = 0; i < view.sizes[0]; ++i)
+        values[i] += 0.5f + 0.4f * std::sin(static_cast<float>(i));
+    tensors.push_back(view);
+  }
+  return tensors;
+}
+
+void expect_run_error(LoadedModel& model, std::span<const float> input, const Shape& shape,
+                      std::string_view code, std::string_view part) {
+  const auto logits = model.run(input, shape);
+  ck_assert(!logits);
+  expect_equal(code_name(logits.error().code), code);
+  expect_contains(logits.error().text(), part);
+}
+
+float& element(graph::BoundTensors& tensors, const graph::Network& network, std::string_view name) {
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (network.parameters()[i].name == name)
+      return *reinterpret_cast<float*>(const_cast<std::byte*>(tensors[i].data));
+  ck_abort_msg("no parameter %s", std::string(name).c_str());
+}
+
+Error load_error(const LoadRequest& request) {
+  const auto model = backend()->load(request);
+  ck_assert(!model);
+  return model.error();
+}
+
+/// Residuals, activations and groups that no model here combines, but the passes may.
+graph::Network unusual() {
+  return sketch(
+      [](SketchModule& m, Build& build) {
+        using Options = nn::Conv2dOptions;
+        const auto stem = m.make<nn::Conv2d>("stem", build, 3, 8, 3, Options{.padding = 1});
+        const auto grouped =
+            m.make<nn::Conv2d>("grouped", build, 8, 8, 3, Options{.padding = 1, .groups = 4});
+        const auto dilated = m.make<nn::Conv2d>(
+            "dilated", build, 8, 8, 3, Options{.padding = 2, .dilation = 2, .bias = false});
+        const auto bn = m.make<nn::BatchNorm2d>("bn", build, 8);
+        const auto lone = m.make<nn::BatchNorm2d>("lone", build, 3);
+        return [=](Value x) {
+          x = graph::relu(stem(lone(x)));
+          x = graph::relu6(grouped(x) + x);         // groups and relu6: not fused by oneDNN
+          const Value kept = bn(dilated(x)) + x;    // fused, without activation
+          x = graph::relu(grouped(kept) + kept);
+          x = graph::relu(graph::relu6(graph::cat({x, kept})));
+          return graph::flatten(graph::adaptive_avg_pool2d(graph::dropout(x), {{1, 1}}));
+        };
+      },
+      16);
+}
+
+}  // namespace
+
+START_TEST(the_backend_says_what_it_is) {
+  expect_contains(backend()->description(), "cpu: LibTorch 2.");
+  expect_contains(backend()->description(), "oneDNN ");
+  expect_contains(backend()->description(), " threads");
+}
+END_TEST
+
+START_TEST(passes_keep_the_results_of_the_reference) {
+  struct Row {
+    const char* name;
+    graph::Graph (*pass)(graph::Graph);
+    double tolerance;  // passes that only move work change no bit
+  };
+  const Row rows[] = {
+      {"drop_identities", graph::drop_identities, 0},
+      {"fuse_residual", graph::fuse_residual, 0},
+      {"fuse_activation", graph::fuse_activation, 0},
+      {"fold_batch_norm", graph::fold_batch_norm, 1e-5},
+      {"optimize", graph::optimize, 1e-5},
+  };
+  const Shape shape = {2, 3, 65, 50};
+  auto sketched = std::make_shared<const graph::Network>(unusual());
+  for (const auto& network : {network_of("resnet18"), network_of("resnext50_32x4d"),
+                              network_of("squeezenet1_1"), network_of("mobilenet_v2"), sketched}) {
+    const auto tensors = disturbed(network);
+    const auto expected =
+        run(*load({.network = network, .tensors = &tensors, .executor = Executor::kReference}), shape);
+    for (const Row& row : rows) {
+      const auto model = load({.network = network,
+                               .tensors = &tensors,
+                               .executor = Executor::kReference,
+                               .passes = row.pass});
+      const double difference = largest_difference(expected, run(*model, shape));
+      ck_assert_msg(difference <= row.tolerance, "%s on %s: %g", row.name,
+                    network->builder().c_str(), difference);
+    }
+    const auto fused = load({.network = network, .tensors = &tensors});
+    for (int round = 0; round < 2; ++round) {  // the second must not see what the first overwrote
+      const double difference = largest_difference(expected, run(*fused, shape));
+      ck_assert_msg(difference <= 1e-5, "fused %s: %g", network->builder().c_str(), difference);
+    }
+  }
+}
+END_TEST
+
+START_TEST(shapes_may_alternate_beyond_the_number_that_stays_prepared) {
+  const auto network = network_of("squeezenet1_1");
+  const auto tensors = disturbed(network);
+  const auto fused = load({.network = network, .tensors = &tensors});
+  const auto reference =
+      load({.network = network, .tensors = &tensors, .executor = Executor::kReference});
+  for (const int side : {17, 40, 23, 64, 31, 48, 17, 40, 64, 17}) {
+    const Shape shape = {1, 3, side, side + 5};
+    ck_assert(largest_difference(run(*reference, shape), run(*fused, shape)) <= 1e-5);
+  }
+}
+END_TEST
+
+START_TEST(the_input_is_not_written_to) {
+  const Shape shape = {1, 3, 40, 40};
+  const auto before = picture(shape);
+  for (const Executor executor : {Executor::kReference, Executor::kFused}) {
+    const auto model = load({.network = network_of("mobilenet_v2"), .executor = executor});
+    auto pixels = before;
+    ck_assert(static_cast<bool>(model->run(pixels, shape)));
+    ck_assert(pixels == before);
+  }
+}
+END_TEST
+
+START_TEST(seeds_decide_the_numbers) {
+  const auto network = network_of("squeezenet1_0");
+  const auto bytes = [&](std::uint64_t seed) {
+    const auto model = load({.network = network, .seed = seed});
+    return contiguous_bytes((*model->state_dict())[0].second);
+  };
+  ck_assert(bytes(1) == bytes(1));
+  ck_assert(bytes(1) != bytes(2));
+}
+END_TEST
+
+START_TEST(state_dicts_outlive_their_model) {
+  auto model = load({.network = network_of("resnet18")});
+  const auto state = *model->state_dict();
+  model.reset();
+  ck_assert_uint_eq(state.size(), 122);
+  ck_assert_str_eq(state[4].first.c_str(), "bn1.running_var");
+  float one = 0;
+  std::memcpy(&one, state[4].second.data, sizeof one);
+  ck_assert_float_eq(one, 1);
+}
+END_TEST
+
+START_TEST(absent_counters_start_at_zero) {
+  const auto network = network_of("resnet18");
+  auto tensors = disturbed(network);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (network->parameters()[i].optional) tensors[i] = {};
+  const auto state = *load({.network = network, .tensors = &tensors})->state_dict();
+  std::int64_t counter = -1;
+  std::memcpy(&counter, state[5].second.data, sizeof counter);
+  ck_assert_str_eq(state[5].first.c_str(), "bn1.num_batches_tracked");
+  ck_assert_int_eq(counter, 0);
+}
+END_TEST
+
+START_TEST(other_float_types_become_float32) {
+  const auto network = network_of("resnet18");
+  auto tensors = disturbed(network);
+  // conv1.weight as bfloat16, bn1.weight as float64 with strides
+  std::vector<std::uint16_t> half(static_cast<std::size_t>(tensors[0].numel()), 0x3fc0);  // 1.5
+  std::vector<double> wide(128, 7);
+  for (std::size_t i = 0; i < 128; i += 2) wide[i] = 0.25;
+  tensors[0].dtype = DType::kBFloat16;
+  tensors[0].data = reinterpret_cast<const std::byte*>(half.data());
+  tensors[1].dtype = DType::kFloat64;
+  tensors[1].strides = {2};
+  tensors[1].data = reinterpret_cast<const std::byte*>(wide.data());
+  const auto state = *load({.network = network, .tensors = &tensors})->state_dict();
+  for (const auto& [index, expected] : {std::pair(0, 1.5f), std::pair(1, 0.25f)}) {
+    const TensorView& view = state[static_cast<std::size_t>(index)].second;
+    ck_assert(view.dtype == DType::kFloat32);
+    for (std::int64_t i = 0; i < view.numel(); ++i) {
+      float value = 0;
+      std::memcpy(&value, view.data + i * 4, sizeof value);
+      ck_assert_float_eq(value, expected);
+    }
+  }
+}
+END_TEST
+
+START_TEST(values_that_are_no_numbers_are_refused_by_name) {
+  const auto network = network_of("resnet18");
+  struct Row {
+    const char* name;
+    float value;
+    const char* complaint;
+  };
+  const Row rows[] = {
+      {"layer2.0.conv1.weight", std::nanf(""), "holds a NaN or an infinity"},
+      {"fc.bias", std::numeric_limits<float>::infinity(), "holds a NaN or an infinity"},
+      {"layer4.1.bn2.running_var", -1e-3f, "holds a negative variance"},
+  };
+  for (const Row& row : rows) {
+    auto tensors = disturbed(network);
+    element(tensors, *network, row.name) = row.value;
+    const Error error = load_error({.network = network, .tensors = &tensors});
+    expect_equal(code_name(error.code), "bad-checkpoint");
+    expect_contains(error.text(), "tensor " + std::string(row.name) + " " + row.complaint);
+  }
+}
+END_TEST
+
+START_TEST(values_too_large_for_float32_are_refused) {
+  const auto network = network_of("resnet18");
+  auto tensors = disturbed(network);
+  std::vector<double> wide(64, 1e300);
+  tensors[1].dtype = DType::kFloat64;
+  tensors[1].data = reinterpret_cast<const std::byte*>(wide.data());
+  expect_contains(load_error({.network = network, .tensors = &tensors}).text(),
+                  "tensor bn1.weight holds a NaN or an infinity");
+}
+END_TEST
+
+START_TEST(inputs_that_do_not_fit_are_refused) {
+  const auto model = load({.network = network_of("squeezenet1_0")});
+  const auto pixels = picture({1, 3, 20, 20});
+  expect_run_error(*model, pixels, {1, 3, 20, 20}, "invalid-argument", "layer features.11 needs");
+  expect_run_error(*model, pixels, {1, 3, 20, 21}, "invalid-argument", "1200 numbers for shape");
+  expect_run_error(*model, pixels, {1200}, "invalid-argument", "expected [N, 3, H, W]");
+  expect_run_error(*model, {}, {0, 3, 20, 20}, "invalid-argument", "input [0, 3, 20, 20]");
+  ck_assert_uint_eq(run(*model, {1, 3, 21, 21}).size(), 10);  // and it still works
+}
+END_TEST
+
+START_TEST(memory_that_cannot_be_had_is_an_error) {
+  // Two petabytes: the fully connected layer of a billion-class head, were there one.
+  const auto network = std::make_shared<const graph::Network>(sketch(
+      [](SketchModule& m, Build& build) {
+        const auto fc = m.make<nn::Linear>("fc", build, 3 * 1000 * 1000, 100 * 1000 * 1000);
+        return [fc](Value x) { return fc(graph::flatten(x)); };
+      },
+      100 * 1000 * 1000));
+  const Error error = load_error({.network = network});
+  expect_equal(code_name(error.code), "device");
+  expect_contains(error.text(), "loading sketch: ");
+  expect_contains(error.text(), "out of memory");
+  ck_assert(error.text().find('\n') == std::string::npos);
+  ck_assert(error.text().find("frame #") == std::string::npos);
+}
+END_TEST
+
+START_TEST(a_forked_child_gets_an_error_not_a_hang) {
+  const auto model = load({.network = network_of("resnet18")});
+  const Shape shape = {1, 3, 64, 64};
+  const auto pixels = picture(shape);
+  run(*model, shape);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // a hang ends here
+    const auto again = open_backend(DeviceKind::kCpu);
+    const auto logits = model->run(pixels, shape);
+    const bool told = !again && again.error().code == Code::kUnavailable && !logits &&
+                      logits.error().code == Code::kUnavailable &&
+                      logits.error().text().find("forked") != std::string::npos;
+    _exit(told ? 0 : 1);
+  }
+  int status = -1;
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status of the child: %x",
+                static_cast<unsigned>(status));
+  run(*model, shape);
+}
+END_TEST
+
+START_TEST(models_load_from_an_application_in_one_call) {
+  const auto ready = load_model({.builder = "squeezenet1_1", .num_classes = 4, .seed = 3}, {}, 32);
+  ck_assert(static_cast<bool>(ready));
+  expect_equal(ready->device, "cpu");
+  expect_equal(ready->sha256, "");
+  ck_assert_uint_eq(run(*ready->model, {2, 3, 32, 40}).size(), 8);
+  const auto missing = load_model({.builder = "resnet18", .weights_file = "absent/file.pth"});
+  ck_assert(!missing);
+  expect_equal(code_name(missing.error().code), "not-found");
+  expect_contains(missing.error().text(), "absent/file.pth");
+  const std::atomic<bool> stop = true;
+  FetchOptions options;
+  options.cancel = &stop;
+  const auto cancelled = load_model({.builder = "resnet18"}, options);
+  ck_assert(!cancelled);
+  expect_equal(code_name(cancelled.error().code), "cancelled");
+}
+END_TEST
+
+int main() {
+  setenv("CK_FORK", "no", 1);
+  return run_suite("cpu backend", 300, the_backend_says_what_it_is,
+                   passes_keep_the_results_of_the_reference,
+                   shapes_may_alternate_beyond_the_number_that_stays_prepared,
+                   the_input_is_not_written_to, seeds_decide_the_numbers,
+                   state_dicts_outlive_their_model, absent_counters_start_at_zero,
+                   other_float_types_become_float32, values_that_are_no_numbers_are_refused_by_name,
+                   values_too_large_for_float32_are_refused, inputs_that_do_not_fit_are_refused,
+                   memory_that_cannot_be_had_is_an_error, a_forked_child_gets_an_error_not_a_hang,
+                   models_load_from_an_application_in_one_call);
+}

@@ -1,0 +1,179 @@
+// Devices, scores, and opening of modules. The modules here pose as the CUDA backend, which this build does not have.
+#include <stdlib.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "elements/inference/engine.hpp"
+#include "tests/model_registry/graph/suite.hpp"
+
+using namespace tv;
+using namespace tv::inference;
+using namespace tv::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kModule = "libtvinference-cuda.so";
+
+/// A folder of its own, gone at the end of the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "backend-XXXXXX").string();
+    ck_assert_ptr_nonnull(mkdtemp(name.data()));
+    path_ = name;
+  }
+  ~Folder() { fs::remove_all(path_); }
+  const fs::path& path() const { return path_; }
+  void copy_module(const char* source) const { fs::copy_file(source, path_ / kModule); }
+
+ private:
+  fs::path path_;
+};
+
+std::string open_error() {
+  const auto backend = open_backend(DeviceKind::kCuda);
+  ck_assert(!backend);
+  expect_equal(code_name(backend.error().code), "unavailable");
+  return backend.error().text();
+}
+
+void search_in(const std::string& path) { setenv("TV_BACKEND_PATH", path.c_str(), 1); }
+
+Error load_error(const ModelSpec& spec, const FetchOptions& fetch = {}) {
+  const auto model = load_model(spec, fetch);
+  ck_assert(!model);
+  return model.error();
+}
+
+}  // namespace
+
+START_TEST(devices_parse) {
+  ck_assert(!parse_device("auto")->has_value());
+  ck_assert((*parse_device("cpu"))->kind == DeviceKind::kCpu);
+  ck_assert((*parse_device("cuda"))->kind == DeviceKind::kCuda);
+  ck_assert_int_eq((*parse_device("cuda:12"))->index, 12);
+  for (const char* const text : {"", "gpu", "CPU", "cuda:", "cuda:-1", "cuda:1x", "cuda: 1",
+                                 "cuda:99999999999", "cuda:1024", "cpu:0"}) {
+    const auto device = parse_device(text);
+    ck_assert_msg(!device, "%s", text);
+    expect_equal(code_name(device.error().code), "invalid-argument");
+    expect_contains(device.error().text(), "no device \"" + std::string(text) + "\"");
+  }
+}
+END_TEST
+
+START_TEST(scores_are_softmax_in_descending_order) {
+  const float logits[] = {1, 3, 2, 3, -100};
+  const auto scores = top_k(logits, 3);
+  ck_assert_uint_eq(scores.size(), 3);
+  ck_assert_int_eq(scores[0].index, 1);  // equal scores in order of index
+  ck_assert_int_eq(scores[1].index, 3);
+  ck_assert_int_eq(scores[2].index, 2);
+  const double sum = std::exp(1.0) + 2 * std::exp(3.0) + std::exp(2.0) + std::exp(-100.0);
+  ck_assert_float_eq_tol(scores[0].probability, static_cast<float>(std::exp(3.0) / sum), 1e-7f);
+  ck_assert_float_eq(scores[0].probability, scores[1].probability);
+  ck_assert_float_eq_tol(scores[2].probability, static_cast<float>(std::exp(2.0) / sum), 1e-7f);
+}
+END_TEST
+
+START_TEST(scores_of_large_logits_do_not_overflow) {
+  const float logits[] = {3e38f, -3e38f, 2.9e38f};
+  const auto scores = top_k(logits, 3);
+  ck_assert_float_eq(scores[0].probability, 1);
+  ck_assert_int_eq(scores[1].index, 2);  // both are 0 as probabilities: the logits decide
+  ck_assert_int_eq(scores[2].index, 1);
+}
+END_TEST
+
+START_TEST(scores_are_as_many_as_there_are) {
+  const float logits[] = {1, 2};
+  ck_assert_uint_eq(top_k(logits, 5).size(), 2);
+  ck_assert_uint_eq(top_k(logits, 0).size(), 0);
+  ck_assert_uint_eq(top_k(logits, -1).size(), 0);
+  ck_assert_uint_eq(top_k({}, 5).size(), 0);
+}
+END_TEST
+
+START_TEST(logits_that_are_no_numbers_have_no_scores) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (const float bad : {std::nanf(""), kInf, -kInf}) {
+    const float logits[] = {1, bad, 2};
+    ck_assert_uint_eq(top_k(logits, 2).size(), 0);
+  }
+}
+END_TEST
+
+START_TEST(a_missing_module_is_named_with_every_place) {
+  const Folder first, second;
+  search_in(first.path().string() + "::" + second.path().string());
+  const std::string text = open_error();
+  expect_contains(text, "no cuda backend");
+  expect_contains(text, (first.path() / kModule).string() + ": no such file");
+  expect_contains(text, (second.path() / kModule).string() + ": no such file");
+  expect_contains(text, std::string("gst-torchvision/") + kModule);  // the installed place
+}
+END_TEST
+
+START_TEST(a_module_of_another_version_is_refused) {
+  const Folder folder;
+  folder.copy_module(OTHER_VERSION_MODULE);
+  search_in(folder.path().string());
+  expect_contains(open_error(), kModule + std::string(": is a module of another version"));
+}
+END_TEST
+
+START_TEST(a_damaged_module_is_told_in_the_loaders_words) {
+  const Folder folder;
+  std::ofstream(folder.path() / kModule) << "no ELF at all";
+  search_in(folder.path().string());
+  expect_contains(open_error(), (folder.path() / kModule).string());
+  expect_contains(open_error(), "file too short");
+}
+END_TEST
+
+START_TEST(a_library_that_is_no_backend_is_refused) {
+  const Folder folder;
+  fs::copy_file(UNRELATED_MODULE, folder.path() / kModule);
+  search_in(folder.path().string());
+  expect_contains(open_error(), "is no backend module");
+}
+END_TEST
+
+START_TEST(the_first_good_module_on_the_path_is_opened_once) {
+  const Folder bad, good;
+  std::ofstream(bad.path() / kModule) << "no ELF at all";
+  good.copy_module(SAME_VERSION_MODULE);
+  search_in(bad.path().string() + ":" + good.path().string());
+  const auto backend = open_backend(DeviceKind::kCuda);
+  ck_assert_msg(static_cast<bool>(backend), "%s", backend ? "" : backend.error().text().c_str());
+  expect_equal((*backend)->description(), "fake");
+  search_in("");
+  ck_assert_ptr_eq(*open_backend(DeviceKind::kCuda), *backend);
+}
+END_TEST
+
+START_TEST(loading_fails_before_anything_is_downloaded) {
+  search_in("");
+  const auto cuda = Device{DeviceKind::kCuda, 0};
+  expect_equal(code_name(load_error({.builder = "resnet18", .device = cuda}).code), "unavailable");
+  expect_equal(code_name(load_error({.builder = "resnet19"}).code), "not-found");
+  const Error error = load_error({.builder = "resnet18", .num_classes = 0});
+  expect_equal(code_name(error.code), "invalid-argument");
+}
+END_TEST
+
+int main() {
+  return run_suite("engine", 60, devices_parse, scores_are_softmax_in_descending_order,
+                   scores_of_large_logits_do_not_overflow, scores_are_as_many_as_there_are,
+                   logits_that_are_no_numbers_have_no_scores,
+                   a_missing_module_is_named_with_every_place,
+                   a_module_of_another_version_is_refused,
+                   a_damaged_module_is_told_in_the_loaders_words,
+                   a_library_that_is_no_backend_is_refused,
+                   the_first_good_module_on_the_path_is_opened_once,
+                   loading_fails_before_anything_is_downloaded);
+}

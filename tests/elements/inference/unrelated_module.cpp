@@ -1,0 +1,2 @@
+// A library that is no backend.
+extern "C" int tv_unrelated() { return 0; }

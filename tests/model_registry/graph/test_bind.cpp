@@ -1,0 +1,212 @@
+// Strict binding: what fits, and how what does not fit is told.
+#include <algorithm>
+
+#include "model_registry/models/models.hpp"
+#include "tests/model_registry/graph/suite.hpp"
+
+using namespace tv;
+using namespace tv::test;
+
+namespace {
+
+/// A tensor of zeros; the bytes are shared, binding does not read them.
+TensorView zeros(const Shape& shape, DType dtype) {
+  static const auto kBytes = std::make_shared<std::vector<std::byte>>(std::size_t{64} << 20);
+  TensorView view;
+  view.dtype = dtype;
+  view.sizes = shape;
+  view.strides.assign(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) view.strides[i - 1] = view.strides[i] * shape[i];
+  view.data = kBytes->data();
+  view.storage = kBytes;
+  return view;
+}
+
+std::shared_ptr<const graph::Network> network_of(std::string_view builder, int classes = 1000) {
+  const auto model = get_model(builder, {.num_classes = classes});
+  ck_assert(static_cast<bool>(model));
+  return model->network;
+}
+
+/// The file that Python would have saved.
+Checkpoint file_of(const graph::Network& network) {
+  Checkpoint file;
+  for (const auto& parameter : network.parameters())
+    file.entries.push_back({parameter.name, {zeros(parameter.shape, parameter.dtype)}});
+  return file;
+}
+
+TensorView& tensor(Checkpoint& file, std::string_view name) {
+  for (auto& entry : file.entries)
+    if (entry.first == name) return std::get<TensorView>(entry.second.value);
+  ck_abort_msg("no tensor %s", std::string(name).c_str());
+}
+
+void remove(Checkpoint& file, std::string_view name) {
+  const auto before = file.entries.size();
+  std::erase_if(file.entries, [&](const auto& entry) { return entry.first == name; });
+  ck_assert_uint_eq(file.entries.size(), before - 1);
+}
+
+void add_prefix(Checkpoint& file, const std::string& prefix) {
+  for (auto& entry : file.entries) entry.first = prefix + entry.first;
+}
+
+std::string bind_error(const Checkpoint& file, const graph::Network& network) {
+  const auto bound = bind_checkpoint(file, network);
+  ck_assert(!bound);
+  ck_assert_int_eq(static_cast<int>(bound.error().code), static_cast<int>(Code::kBadCheckpoint));
+  return bound.error().text();
+}
+
+void expect_bound(const Checkpoint& file, const graph::Network& network) {
+  const auto bound = bind_checkpoint(file, network);
+  ck_assert_msg(static_cast<bool>(bound), "%s", bound ? "" : bound.error().text().c_str());
+  ck_assert_uint_eq(bound->size(), network.parameters().size());
+}
+
+}  // namespace
+
+START_TEST(a_complete_file_binds_in_the_order_of_the_network) {
+  const auto network = network_of("resnet18");
+  Checkpoint file = file_of(*network);
+  std::reverse(file.entries.begin(), file.entries.end());
+  tensor(file, "fc.weight").data += 4;
+  const auto bound = graph::bind(file, *network);
+  ck_assert(static_cast<bool>(bound));
+  for (std::size_t i = 0; i < bound->size(); ++i)
+    ck_assert((*bound)[i].sizes == network->parameters()[i].shape);
+  ck_assert_ptr_eq((*bound)[bound->size() - 2].data, tensor(file, "fc.weight").data);
+}
+END_TEST
+
+START_TEST(every_other_float_type_and_absent_counters_are_accepted) {
+  const auto network = network_of("resnet18");
+  Checkpoint file = file_of(*network);
+  tensor(file, "conv1.weight").dtype = DType::kFloat16;
+  tensor(file, "bn1.weight").dtype = DType::kBFloat16;
+  tensor(file, "fc.bias").dtype = DType::kFloat64;
+  tensor(file, "bn1.num_batches_tracked").dtype = DType::kInt32;
+  remove(file, "layer1.0.bn1.num_batches_tracked");
+  const auto bound = graph::bind(file, *network);
+  ck_assert(static_cast<bool>(bound));
+  for (std::size_t i = 0; i < bound->size(); ++i)
+    ck_assert(((*bound)[i].data == nullptr) ==
+              (network->parameters()[i].name == "layer1.0.bn1.num_batches_tracked"));
+}
+END_TEST
+
+START_TEST(all_lists_are_told_at_once) {
+  const auto network = network_of("resnet18");
+  Checkpoint file = file_of(*network);
+  for (const char* const name : {"conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean",
+                                 "bn1.running_var", "layer4.1.conv2.weight"})
+    remove(file, name);
+  file.entries.push_back({"head.weight", {zeros({1}, DType::kFloat32)}});
+  file.entries.push_back({"epoch", {std::int64_t{7}}});
+  tensor(file, "layer1.0.bn1.weight").sizes = {65};
+  tensor(file, "layer1.0.bn1.bias").dtype = DType::kQInt8;
+  expect_equal(bind_error(file, *network),
+               "the tensors do not fit resnet18: 6 missing: conv1.weight, bn1.weight, bn1.bias, "
+               "bn1.running_mean, bn1.running_var, ...; 2 unexpected: head.weight, epoch; "
+               "1 of another shape: layer1.0.bn1.weight [65], expected [64]; "
+               "1 of another type: layer1.0.bn1.bias qint8, expected float32");
+}
+END_TEST
+
+START_TEST(values_that_are_no_tensors_do_not_count) {
+  const auto network = network_of("squeezenet1_1");
+  Checkpoint file = file_of(*network);
+  file.entries.front().second.value = 1.5;
+  expect_contains(bind_error(file, *network), "features.0.weight is no tensor, expected float32");
+}
+END_TEST
+
+START_TEST(every_architecture_is_recognised) {
+  for (const std::string_view builder : available_models()) {
+    const auto own = network_of(builder);
+    ck_assert_str_eq(recognise_builder(file_of(*own)).c_str(), std::string(builder).c_str());
+    const auto fine_tuned = network_of(builder, 6);
+    ck_assert_str_eq(recognise_builder(file_of(*fine_tuned)).c_str(), std::string(builder).c_str());
+  }
+  ck_assert_str_eq(recognise_builder({}).c_str(), "");
+}
+END_TEST
+
+START_TEST(another_architecture_is_named_in_the_hint) {
+  expect_contains(bind_error(file_of(*network_of("resnet34")), *network_of("resnet18")),
+                  "(the file looks like resnet34)");
+  // same names, other shapes
+  expect_contains(bind_error(file_of(*network_of("wide_resnet50_2")), *network_of("resnet50")),
+                  "(the file looks like wide_resnet50_2)");
+  expect_contains(bind_error(file_of(*network_of("mobilenet_v2", 7)), *network_of("resnet50")),
+                  "(the file looks like mobilenet_v2)");
+}
+END_TEST
+
+START_TEST(another_number_of_classes_is_named_in_the_hint) {
+  struct Row {
+    const char *builder, *head;
+  };
+  for (const Row& row : {Row{"resnet18", "fc.weight"}, Row{"mobilenet_v2", "classifier.1.weight"},
+                         Row{"squeezenet1_0", "classifier.1.weight"}}) {
+    const std::string text = bind_error(file_of(*network_of(row.builder, 6)), *network_of(row.builder));
+    expect_contains(text, std::string(row.head) + " has 6 classes, the entry 1000: add a user-defined entry");
+    expect_contains(text, "num_classes=6");
+    expect_contains(text, "2 of another shape");
+  }
+}
+END_TEST
+
+START_TEST(a_head_of_another_width_is_no_matter_of_classes) {
+  const auto network = network_of("resnet18");
+  Checkpoint file = file_of(*network);
+  tensor(file, "fc.weight").sizes = {6, 511};
+  tensor(file, "fc.bias").sizes = {6};
+  const std::string text = bind_error(file, *network);
+  expect_contains(text, "fc.weight [6, 511], expected [1000, 512]");
+  ck_assert(text.find("classes") == std::string::npos);
+}
+END_TEST
+
+START_TEST(wrappers_around_all_names_are_taken_off) {
+  const auto network = network_of("squeezenet1_1");
+  for (const char* const prefix : {"module.", "model.", "state_dict.", "model_state_dict.",
+                                   "state_dict.module."}) {
+    Checkpoint file = file_of(*network);
+    add_prefix(file, prefix);
+    expect_bound(file, *network);
+  }
+}
+END_TEST
+
+START_TEST(other_wrappers_and_partial_ones_are_refused) {
+  const auto network = network_of("squeezenet1_1");
+  Checkpoint foreign = file_of(*network);
+  add_prefix(foreign, "backbone.");
+  expect_contains(bind_error(foreign, *network), "52 unexpected: backbone.features.0.weight");
+  Checkpoint training = file_of(*network);
+  add_prefix(training, "state_dict.");
+  training.entries.push_back({"epoch", {std::int64_t{3}}});
+  expect_contains(bind_error(training, *network), "53 unexpected: state_dict.features.0.weight");
+  Checkpoint half = file_of(*network);
+  half.entries.back().first = "module." + half.entries.back().first;
+  expect_contains(bind_error(half, *network), "1 missing: classifier.1.bias");
+}
+END_TEST
+
+START_TEST(an_empty_file_is_all_missing) {
+  expect_contains(bind_error({}, *network_of("resnet18")), "102 missing: conv1.weight");
+}
+END_TEST
+
+int main() {
+  return run_suite("bind", 60, a_complete_file_binds_in_the_order_of_the_network,
+                   every_other_float_type_and_absent_counters_are_accepted,
+                   all_lists_are_told_at_once, values_that_are_no_tensors_do_not_count,
+                   every_architecture_is_recognised, another_architecture_is_named_in_the_hint,
+                   another_number_of_classes_is_named_in_the_hint,
+                   a_head_of_another_width_is_no_matter_of_classes,
+                   wrappers_around_all_names_are_taken_off,
+                   other_wrappers_and_partial_ones_are_refused, an_empty_file_is_all_missing);
+}

@@ -1,0 +1,145 @@
+// get_model: options, names, and the numbers that the registry promises.
+#include <algorithm>
+
+#include "model_registry/models/models.hpp"
+#include "model_registry/registry/registry.hpp"
+#include "tests/model_registry/graph/suite.hpp"
+
+using namespace tv;
+using namespace tv::test;
+
+namespace {
+
+const Weights* entry(std::string_view name) {
+  const auto weights = get_weight(name);
+  ck_assert_msg(static_cast<bool>(weights), "%s", std::string(name).c_str());
+  return *weights;
+}
+
+Error error_of(std::string_view builder, const BuildOptions& options = {}) {
+  const auto model = get_model(builder, options);
+  ck_assert_msg(!model, "%s was built", std::string(builder).c_str());
+  return model.error();
+}
+
+void expect_error(const Error& error, Code code, std::string_view part) {
+  expect_equal(code_name(error.code), code_name(code));
+  expect_contains(error.text(), part);
+}
+
+}  // namespace
+
+START_TEST(every_model_is_a_registered_builder_with_the_promised_size) {
+  ck_assert_uint_ge(available_models().size(), 13);
+  ck_assert(std::is_sorted(available_models().begin(), available_models().end()));
+  for (const std::string_view builder : available_models()) {
+    const auto entries = get_model_weights(builder);
+    ck_assert(static_cast<bool>(entries));
+    for (const Weights* const weights : *entries) {
+      const auto model = get_model(builder, {.weights = weights});
+      ck_assert(static_cast<bool>(model));
+      ck_assert_ptr_eq(model->weights, weights);
+      ck_assert_int_eq(model->network->num_params(), weights->num_params);
+      ck_assert_int_eq(model->network->min_size(), weights->min_size);
+      ck_assert_int_eq(model->network->num_classes(), weights->num_classes());
+      expect_equal(model->network->builder(), builder);
+    }
+  }
+}
+END_TEST
+
+START_TEST(each_builder_function_builds_its_own_model) {
+  struct Row {
+    const char* name;
+    Result<Model> (*build)(const BuildOptions&);
+  };
+  const Row rows[] = {
+      {"mobilenet_v2", mobilenet_v2},         {"resnet101", resnet101},
+      {"resnet152", resnet152},               {"resnet18", resnet18},
+      {"resnet34", resnet34},                 {"resnet50", resnet50},
+      {"resnext101_32x8d", resnext101_32x8d}, {"resnext101_64x4d", resnext101_64x4d},
+      {"resnext50_32x4d", resnext50_32x4d},   {"squeezenet1_0", squeezenet1_0},
+      {"squeezenet1_1", squeezenet1_1},       {"wide_resnet101_2", wide_resnet101_2},
+      {"wide_resnet50_2", wide_resnet50_2},
+  };
+  ck_assert_uint_eq(std::size(rows), available_models().size());
+  for (std::size_t i = 0; i < std::size(rows); ++i) {
+    expect_equal(rows[i].name, available_models()[i]);
+    const auto model = rows[i].build({.num_classes = 3});
+    expect_equal(model->network->builder(), rows[i].name);
+    ck_assert_int_eq(model->network->num_classes(), 3);
+  }
+}
+END_TEST
+
+START_TEST(letter_case_does_not_matter) {
+  expect_equal(get_model("ResNet18")->network->builder(), "resnet18");
+}
+END_TEST
+
+START_TEST(names_that_do_not_exist_get_the_nearest) {
+  expect_error(error_of("resnet81"), Code::kNotFound, "no builder \"resnet81\"");
+  expect_contains(error_of("resnet51").hint, "resnet50");
+  expect_error(error_of(""), Code::kNotFound, "nearest: ");
+}
+END_TEST
+
+START_TEST(registered_builders_without_architecture_are_unsupported) {
+  int without = 0;
+  for (const std::string_view builder : list_models()) {
+    if (std::ranges::find(available_models(), builder) != available_models().end()) continue;
+    ++without;
+    expect_error(error_of(builder), Code::kUnsupported, "not in this version (available: ");
+  }
+  ck_assert_int_eq(without + static_cast<int>(available_models().size()),
+                   static_cast<int>(list_models().size()));
+}
+END_TEST
+
+START_TEST(weights_of_another_builder_are_refused) {
+  const Weights* const weights = entry("ResNet34_Weights.IMAGENET1K_V1");
+  expect_error(error_of("resnet18", {.weights = weights}), Code::kInvalidArgument,
+               "weights ResNet34_Weights.IMAGENET1K_V1 belong to resnet34");
+}
+END_TEST
+
+START_TEST(user_defined_entries_belong_to_the_builder_they_name) {
+  const std::string_view labels[] = {"ant", "bee"};
+  const Weights own{.enum_name = "Garden_Weights",
+                    .entry = "V1",
+                    .builder = "resnet18",
+                    .categories = labels,
+                    .user_defined = true};
+  const auto model = get_model("resnet18", {.weights = &own});
+  ck_assert(static_cast<bool>(model));
+  ck_assert_int_eq(model->network->num_classes(), 2);
+  expect_error(error_of("resnet34", {.weights = &own}), Code::kInvalidArgument, "belong to resnet18");
+}
+END_TEST
+
+START_TEST(class_counts_must_agree_with_the_weights) {
+  const Weights* const weights = entry("ResNet18_Weights.DEFAULT");
+  const Error error = error_of("resnet18", {.weights = weights, .num_classes = 10});
+  expect_error(error, Code::kInvalidArgument,
+               "num_classes is 10, but ResNet18_Weights.IMAGENET1K_V1 has 1000");
+  ck_assert(static_cast<bool>(get_model("resnet18", {.weights = weights, .num_classes = 1000})));
+}
+END_TEST
+
+START_TEST(class_counts_out_of_range_are_refused) {
+  for (const int classes : {0, -5, 1'000'001})
+    expect_error(error_of("resnet18", {.num_classes = classes}), Code::kInvalidArgument,
+                 "num_classes is " + std::to_string(classes));
+}
+END_TEST
+
+int main() {
+  return run_suite("models", 60, every_model_is_a_registered_builder_with_the_promised_size,
+                   each_builder_function_builds_its_own_model, letter_case_does_not_matter,
+                   names_that_do_not_exist_get_the_nearest,
+                   registered_builders_without_architecture_are_unsupported,
+                   weights_of_another_builder_are_refused,
+                   user_defined_entries_belong_to_the_builder_they_name,
+                   class_counts_must_agree_with_the_weights,
+                   class_counts_out_of_range_are_refused);
+}

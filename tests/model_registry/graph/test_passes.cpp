@@ -1,0 +1,251 @@
+// What each pass does to small graphs, and what it must leave alone.
+#include "model_registry/graph/ops.hpp"
+#include "model_registry/graph/passes/passes.hpp"
+#include "model_registry/models/models.hpp"
+#include "tests/model_registry/graph/networks.hpp"
+#include "tests/model_registry/graph/suite.hpp"
+
+using namespace tv;
+using namespace tv::test;
+using graph::Build;
+using graph::Graph;
+using graph::Op;
+using graph::Value;
+
+namespace {
+
+Graph trace(const graph::Network& network, int side = 4) {
+  auto graph = network.trace({1, 3, side, side});
+  ck_assert_msg(static_cast<bool>(graph), "%s", graph ? "" : graph.error().text().c_str());
+  return std::move(*graph);
+}
+
+Value head(Value x) { return graph::flatten(graph::adaptive_avg_pool2d(x, {{1, 1}})); }
+
+/// A convolution 3 -> 3 that keeps the size, and its batch norm.
+struct Layers {
+  graph::Ref<nn::Conv2d> conv, other;
+  graph::Ref<nn::BatchNorm2d> bn;
+};
+graph::Network with_layers(const std::function<Value(const Layers&, Value)>& forward) {
+  return sketch(
+      [&](SketchModule& m, Build& build) {
+        const Layers layers{
+            m.make<nn::Conv2d>("conv", build, 3, 3, 3, nn::Conv2dOptions{.padding = 1}),
+            m.make<nn::Conv2d>("other", build, 3, 3, 1, nn::Conv2dOptions{.bias = false}),
+            m.make<nn::BatchNorm2d>("bn", build, 3, 1e-3)};
+        return [layers, forward](Value x) { return head(forward(layers, x)); };
+      },
+      3);
+}
+
+int count(const Graph& graph, Op op) {
+  int found = 0;
+  for (const auto& node : graph.nodes) found += node.op == op;
+  return found;
+}
+
+/// Ids in range, in order, and every node but the last read by somebody.
+void expect_sound(const Graph& graph) {
+  const auto readers = graph::count_readers(graph);
+  for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
+    ck_assert_int_gt(readers[id], 0);
+    for (const int input : graph.nodes[id].inputs)
+      ck_assert(input >= 0 && static_cast<std::size_t>(input) < id);
+    for (const int param : graph.nodes[id].params)
+      ck_assert(param >= 0 && param < graph.first_derived + static_cast<int>(graph.derived.size()));
+  }
+}
+
+void expect_unchanged(Graph (*pass)(Graph), const graph::Network& network) {
+  const Graph before = trace(network);
+  expect_equal(graph::to_string(pass(before)), graph::to_string(before));
+}
+
+}  // namespace
+
+START_TEST(dropout_disappears_wherever_it_stands) {
+  const auto network = with_layers([](const Layers& l, Value x) {
+    return graph::dropout(graph::dropout(l.conv(graph::dropout(x))));
+  });
+  const Graph graph = graph::drop_identities(trace(network));
+  expect_sound(graph);
+  expect_equal(graph::to_string(graph),
+               "%0 = input() -> [1, 3, 4, 4]\n"
+               "%1 = conv2d(%0; p0, p1) stride 1x1 padding 1x1 -> [1, 3, 4, 4]  conv\n"
+               "%2 = adaptive_avg_pool2d(%1) to 1x1 -> [1, 3, 1, 1]\n"
+               "%3 = flatten(%2) -> [1, 3]\n");
+}
+END_TEST
+
+START_TEST(a_dropout_at_the_end_disappears) {
+  const auto network = sketch(
+      [](SketchModule&, Build&) { return [](Value x) { return graph::dropout(head(x)); }; }, 3);
+  const Graph graph = graph::drop_identities(trace(network));
+  ck_assert_uint_eq(graph.nodes.size(), 3);
+  ck_assert(graph.nodes.back().op == Op::kFlatten);
+}
+END_TEST
+
+START_TEST(batch_norm_folds_into_its_convolution) {
+  const auto network =
+      with_layers([](const Layers& l, Value x) { return l.bn(l.conv(x)); });
+  const Graph graph = graph::fold_batch_norm(trace(network));
+  expect_sound(graph);
+  ck_assert_int_eq(count(graph, Op::kBatchNorm2d), 0);
+  ck_assert_uint_eq(graph.derived.size(), 2);
+  ck_assert(graph.nodes[1].params ==
+            (std::vector<int>{graph.first_derived, graph.first_derived + 1}));
+  graph::DerivedParameter expected{.kind = graph::DerivedParameter::Kind::kFoldedWeight,
+                                   .weight = 0,
+                                   .bias = 1,
+                                   .gamma = 3,
+                                   .beta = 4,
+                                   .mean = 5,
+                                   .variance = 6,
+                                   .eps = 1e-3};
+  ck_assert(graph.derived[0] == expected);
+  expected.kind = graph::DerivedParameter::Kind::kFoldedBias;
+  ck_assert(graph.derived[1] == expected);
+}
+END_TEST
+
+START_TEST(a_convolution_without_bias_gets_one) {
+  const auto network =
+      with_layers([](const Layers& l, Value x) { return l.bn(l.other(x)); });
+  const Graph graph = graph::fold_batch_norm(trace(network));
+  ck_assert_uint_eq(graph.nodes[1].params.size(), 2);
+  ck_assert_int_eq(graph.derived[1].bias, -1);
+}
+END_TEST
+
+START_TEST(batch_norm_stays_where_it_cannot_fold) {
+  // another reader of the convolution
+  expect_unchanged(graph::fold_batch_norm, with_layers([](const Layers& l, Value x) {
+                     const Value y = l.conv(x);
+                     return l.bn(y) + y;
+                   }));
+  // something between the two
+  expect_unchanged(graph::fold_batch_norm, with_layers([](const Layers& l, Value x) {
+                     return l.bn(graph::relu(l.conv(x)));
+                   }));
+  // no convolution at all
+  expect_unchanged(graph::fold_batch_norm,
+                   with_layers([](const Layers& l, Value x) { return l.bn(x); }));
+}
+END_TEST
+
+START_TEST(only_the_first_of_two_batch_norms_folds) {
+  const auto network =
+      with_layers([](const Layers& l, Value x) { return l.bn(l.bn(l.conv(x))); });
+  const Graph graph = graph::fold_batch_norm(trace(network));
+  expect_sound(graph);
+  ck_assert_int_eq(count(graph, Op::kBatchNorm2d), 1);
+}
+END_TEST
+
+START_TEST(activations_fuse_unless_the_convolution_has_other_readers) {
+  const auto network = with_layers(
+      [](const Layers& l, Value x) { return graph::relu6(l.other(graph::relu(l.conv(x)))); });
+  const Graph graph = graph::fuse_activation(trace(network));
+  expect_sound(graph);
+  ck_assert_uint_eq(graph.nodes.size(), 5);
+  ck_assert(std::get<graph::Conv2dAttrs>(graph.nodes[1].attrs).activation ==
+            graph::Activation::kRelu);
+  ck_assert(std::get<graph::Conv2dAttrs>(graph.nodes[2].attrs).activation ==
+            graph::Activation::kRelu6);
+  expect_unchanged(graph::fuse_activation, with_layers([](const Layers& l, Value x) {
+                     const Value y = l.conv(x);
+                     return graph::relu(y) + y;
+                   }));
+  expect_unchanged(graph::fuse_activation,
+                   with_layers([](const Layers&, Value x) { return graph::relu(x); }));
+}
+END_TEST
+
+START_TEST(a_second_activation_stays) {
+  const auto network = with_layers(
+      [](const Layers& l, Value x) { return graph::relu6(graph::relu(l.conv(x))); });
+  const Graph graph = graph::fuse_activation(trace(network));
+  ck_assert_int_eq(count(graph, Op::kRelu6), 1);
+  ck_assert_int_eq(count(graph, Op::kRelu), 0);
+}
+END_TEST
+
+START_TEST(residuals_fuse_from_either_side) {
+  for (const bool conv_first : {true, false}) {
+    const auto network = with_layers([=](const Layers& l, Value x) {
+      const Value kept = graph::relu(x);
+      const Value y = l.conv(kept);
+      return conv_first ? y + kept : kept + y;
+    });
+    const Graph graph = graph::fuse_residual(trace(network));
+    expect_sound(graph);
+    ck_assert_int_eq(count(graph, Op::kAdd), 0);
+    ck_assert(graph.nodes[2].inputs == (std::vector<int>{1, 1}));
+  }
+}
+END_TEST
+
+START_TEST(a_residual_that_is_computed_later_is_there_in_time) {
+  // As in a ResNet block: the shortcut's convolution runs after the main branch.
+  const auto network = with_layers([](const Layers& l, Value x) {
+    const Value main = l.conv(x);
+    return graph::relu(main + l.other(x));
+  });
+  const Graph graph = graph::fuse_activation(graph::fuse_residual(trace(network)));
+  expect_sound(graph);
+  ck_assert_uint_eq(graph.nodes.size(), 5);
+  expect_equal(graph.nodes[2].scope, "conv");
+  ck_assert(graph.nodes[2].inputs == (std::vector<int>{0, 1}));
+  ck_assert(std::get<graph::Conv2dAttrs>(graph.nodes[2].attrs).activation ==
+            graph::Activation::kRelu);
+}
+END_TEST
+
+START_TEST(residuals_stay_apart_where_they_must) {
+  // the convolution is read again
+  expect_unchanged(graph::fuse_residual, with_layers([](const Layers& l, Value x) {
+                     const Value y = l.conv(x);
+                     return (y + x) + y;
+                   }));
+  // an activation comes before the addition
+  const auto activated = with_layers(
+      [](const Layers& l, Value x) { return graph::relu(l.conv(x)) + x; });
+  const Graph graph = graph::fuse_residual(graph::fuse_activation(trace(activated)));
+  ck_assert_int_eq(count(graph, Op::kAdd), 1);
+  // a value added to itself
+  expect_unchanged(graph::fuse_residual, with_layers([](const Layers& l, Value x) {
+                     const Value y = l.conv(x);
+                     return y + y;
+                   }));
+}
+END_TEST
+
+START_TEST(optimize_leaves_nothing_to_fuse_in_any_model) {
+  for (const std::string_view builder : available_models()) {
+    const auto model = get_model(builder);
+    const Graph before = trace(*model->network, 64);
+    const Graph after = graph::optimize(before);
+    expect_sound(after);
+    for (const Op op : {Op::kBatchNorm2d, Op::kRelu, Op::kRelu6, Op::kAdd, Op::kDropout})
+      ck_assert_msg(count(after, op) == 0, "%s keeps a %s", std::string(builder).c_str(),
+                    std::string(graph::op_name(op)).c_str());
+    ck_assert_int_eq(count(after, Op::kConv2d), count(before, Op::kConv2d));
+    ck_assert(after.output_shape() == before.output_shape());
+    ck_assert(after.input_shape() == before.input_shape());
+  }
+}
+END_TEST
+
+int main() {
+  return run_suite("passes", 60, dropout_disappears_wherever_it_stands,
+                   a_dropout_at_the_end_disappears, batch_norm_folds_into_its_convolution,
+                   a_convolution_without_bias_gets_one, batch_norm_stays_where_it_cannot_fold,
+                   only_the_first_of_two_batch_norms_folds,
+                   activations_fuse_unless_the_convolution_has_other_readers,
+                   a_second_activation_stays, residuals_fuse_from_either_side,
+                   a_residual_that_is_computed_later_is_there_in_time,
+                   residuals_stay_apart_where_they_must,
+                   optimize_leaves_nothing_to_fuse_in_any_model);
+}

@@ -1,0 +1,139 @@
+// With --list: prints the builders. Without: runs models for the parity driver, by commands on stdin, one a line:
+//   model BUILDER CLASSES        builds
+//   random SEED | file PATH      chooses the numbers
+//   executor fused|reference     loads
+//   state OUT                    raw bytes of all tensors to OUT, "tensor NAME DTYPE SHAPE" lines to stdout
+//   save OUT                     the state dict as a file for torch.load
+//   run N H W IN OUT             raw float32 pixels to raw float32 logits
+//   drop                         forgets the model
+// After each command "ok" follows on stdout, or "error CODE TEXT" and the tool ends with status 1.
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+#include <string>
+
+#include "elements/inference/engine.hpp"
+
+namespace {
+
+using tv::Error;
+using tv::Status;
+using tv::inference::Executor;
+
+struct Session {
+  tv::Model model;
+  std::uint64_t seed = 0;
+  std::optional<tv::graph::BoundTensors> tensors;
+  std::unique_ptr<tv::inference::LoadedModel> loaded;
+};
+
+Status build(Session& session, std::istream& args) {
+  std::string builder;
+  int classes = 0;
+  args >> builder >> classes;
+  TV_ASSIGN_OR_RETURN(session.model, tv::get_model(builder, {.num_classes = classes}));
+  return {};
+}
+
+Status read_weights(Session& session, std::istream& args) {
+  std::string path;
+  args >> path;
+  TV_ASSIGN_OR_RETURN(const tv::FileBytes file, tv::read_file(path));
+  TV_ASSIGN_OR_RETURN(const tv::Checkpoint checkpoint, tv::read_checkpoint(file));
+  TV_ASSIGN_OR_RETURN(session.tensors, tv::bind_checkpoint(checkpoint, *session.model.network));
+  return {};
+}
+
+Status load(Session& session, std::istream& args) {
+  std::string executor;
+  args >> executor;
+  TV_ASSIGN_OR_RETURN(tv::inference::Backend* const backend,
+                      tv::inference::open_backend(tv::inference::DeviceKind::kCpu));
+  const tv::inference::LoadRequest request{
+      .network = session.model.network,
+      .tensors = session.tensors ? &*session.tensors : nullptr,
+      .seed = session.seed,
+      .executor = executor == "fused" ? Executor::kFused : Executor::kReference};
+  TV_ASSIGN_OR_RETURN(session.loaded, backend->load(request));
+  return {};
+}
+
+Status write_state(Session& session, std::istream& args) {
+  std::string path;
+  args >> path;
+  TV_ASSIGN_OR_RETURN(const auto state, session.loaded->state_dict());
+  std::ofstream out(path, std::ios::binary);
+  for (const auto& [name, view] : state) {
+    const auto bytes = tv::contiguous_bytes(view);
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
+    std::cout << "tensor " << name << " " << tv::dtype_name(view.dtype) << " "
+              << tv::shape_text(view.sizes) << "\n";
+  }
+  return {};
+}
+
+Status save(Session& session, std::istream& args) {
+  std::string path;
+  args >> path;
+  TV_ASSIGN_OR_RETURN(const auto state, session.loaded->state_dict());
+  return tv::write_state_dict(path, state);
+}
+
+Status run(Session& session, std::istream& args) {
+  tv::Shape shape = {0, 3, 0, 0};
+  std::string in_path, out_path;
+  args >> shape[0] >> shape[2] >> shape[3] >> in_path >> out_path;
+  std::vector<float> pixels(static_cast<std::size_t>(shape[0] * 3 * shape[2] * shape[3]));
+  std::ifstream in(in_path, std::ios::binary);
+  in.read(reinterpret_cast<char*>(pixels.data()),
+          static_cast<std::streamsize>(pixels.size() * sizeof(float)));
+  TV_ASSIGN_OR_RETURN(const std::vector<float> logits, session.loaded->run(pixels, shape));
+  std::ofstream out(out_path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(logits.data()),
+            static_cast<std::streamsize>(logits.size() * sizeof(float)));
+  return {};
+}
+
+Status execute(Session& session, const std::string& command, std::istream& args) {
+  if (command == "model") return build(session, args);
+  if (command == "file") return read_weights(session, args);
+  if (command == "executor") return load(session, args);
+  if (command == "state") return write_state(session, args);
+  if (command == "save") return save(session, args);
+  if (command == "run") return run(session, args);
+  if (command == "drop") {
+    session = {};
+    return {};
+  }
+  if (command == "random") {
+    session.tensors.reset();
+    args >> session.seed;
+    return {};
+  }
+  return Error{tv::Code::kInvalidArgument, "no command \"" + command + "\"", ""};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--list") {
+    for (const std::string_view builder : tv::available_models()) std::cout << builder << "\n";
+    return 0;
+  }
+  Session session;
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    std::istringstream args(line);
+    std::string command;
+    args >> command;
+    if (const Status done = execute(session, command, args); !done) {
+      std::cout << "error " << tv::code_name(done.error().code) << " " << done.error().text()
+                << std::endl;
+      return 1;
+    }
+    std::cout << "ok" << std::endl;
+  }
+  return 0;
+}

@@ -1,0 +1,197 @@
+"""Every builder against torchvision: names, order, shapes and values of the random state dict, and logits of both
+executors from random numbers and from files saved by Python, at several input sizes.
+
+    test_parity.py TOOL        (TOOL is parity_tool)
+
+The judge is the torchvision that is installed; nothing is compared with stored numbers. Prints one row a builder and
+ends with status 1 when any row fails.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import torchvision
+
+SEED = 20260801
+TOLERANCE = 1e-4  # largest difference of logits / largest logit
+CLASSES = 6       # of the fine-tuned variant
+# batch, height, width; raised to the builder's smallest image
+RANDOM_SIZES = [(1, 224, 224)]
+FILE_SIZES = [(1, 96, 96), (3, 33, 65), (1, 1, 1), (2, 71, 38)]
+
+
+class Tool:
+    """parity_tool, one process a builder."""
+
+    def __init__(self, path):
+        self.process = subprocess.Popen(
+            [path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, *words):
+        self.process.stdin.write(" ".join(str(word) for word in words) + "\n")
+        self.process.stdin.flush()
+        lines = []
+        while True:
+            line = self.process.stdout.readline().rstrip("\n")
+            if line == "ok":
+                return lines
+            if not line or line.startswith("error"):
+                raise AssertionError(f"{words}: {line or 'the tool ended'}")
+            lines.append(line)
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+
+
+class Parity:
+    def __init__(self, tool_path, folder):
+        self.tool_path = tool_path
+        self.folder = folder
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def logits(self, tool, x, classes):
+        x.contiguous().numpy().tofile(self.path("x"))
+        tool("run", x.shape[0], x.shape[2], x.shape[3], self.path("x"), self.path("y"))
+        return torch.from_numpy(np.fromfile(self.path("y"), np.float32).reshape(x.shape[0], classes))
+
+    def largest_difference(self, tool, wanted, classes):
+        worst = 0.0
+        for x, y in wanted:
+            found = self.logits(tool, x, classes)
+            scale = float(y.abs().max())
+            assert scale > 0, "the wanted logits are all zero: the test would prove nothing"
+            difference = float((found - y).abs().max()) / scale
+            worst = max(worst, difference) if difference == difference else float("inf")
+        return worst
+
+    def same_state(self, tool, state):
+        """Names, order, types, shapes and every bit."""
+        lines = tool("state", self.path("state"))
+        data = np.fromfile(self.path("state"), np.uint8)
+        assert len(lines) == len(state), f"{len(lines)} tensors, torchvision has {len(state)}"
+        offset = 0
+        for line, (name, tensor) in zip(lines, state.items()):
+            _, found_name, dtype, shape = line.split(" ", 3)
+            assert found_name == name, f"{found_name}, torchvision has {name}"
+            assert dtype == str(tensor.dtype).removeprefix("torch."), f"{name}: {dtype}"
+            assert json.loads(shape) == list(tensor.shape), f"{name}: {shape}"
+            bytes_ = tensor.contiguous().numpy().reshape(-1).view(np.uint8)
+            assert np.array_equal(data[offset:offset + bytes_.size], bytes_), f"{name}: other values"
+            offset += bytes_.size
+        assert offset == data.size
+
+    def random_numbers(self, tool, builder, smallest):
+        torch.manual_seed(SEED)
+        model = torchvision.models.get_model(builder, weights=None).eval()
+        state = model.state_dict()
+        tool("model", builder, 1000)
+        tool("random", SEED)
+        tool("executor", "reference")
+        self.same_state(tool, state)
+        wanted = answers(model, RANDOM_SIZES, smallest)
+        results = [self.largest_difference(tool, wanted, 1000)]
+        tool("executor", "fused")
+        results.append(self.largest_difference(tool, wanted, 1000))
+        params = sum(p.numel() for p in model.parameters())
+        return params, results
+
+    def python_file(self, tool, builder, smallest):
+        """A fine-tuned model with statistics that a mistake in batch norm cannot survive, in both file formats."""
+        torch.manual_seed(SEED + 1)
+        model = torchvision.models.get_model(builder, weights=None, num_classes=CLASSES).eval()
+        disturb(model)
+        wanted = answers(model, FILE_SIZES, smallest)
+        results = []
+        # Reading differs between the formats, executing does not.
+        for zip_format, executors in ((True, ("reference", "fused")), (False, ("fused",))):
+            path = self.path("weights.pt")
+            torch.save(model.state_dict(), path, _use_new_zipfile_serialization=zip_format)
+            tool("drop")
+            tool("model", builder, CLASSES)
+            tool("file", path)
+            for executor in executors:
+                tool("executor", executor)
+                results.append(self.largest_difference(tool, wanted, CLASSES))
+        tool("save", path)
+        again = torch.load(path, weights_only=True)
+        assert list(again) == list(model.state_dict())
+        assert all(torch.equal(again[name], tensor) for name, tensor in model.state_dict().items())
+        model.load_state_dict(again)
+        os.remove(path)
+        return results
+
+    def row(self, builder):
+        smallest = smallest_side(builder)
+        tool = Tool(self.tool_path)
+        params, (reference, fused) = self.random_numbers(tool, builder, smallest)
+        results = self.python_file(tool, builder, smallest)
+        tool.close()
+        return params, max(reference, results[0]), max(fused, *results[1:])
+
+
+def smallest_side(builder):
+    weights = torchvision.models.get_model_weights(builder)
+    return weights.DEFAULT.meta["min_size"][0]
+
+
+def answers(model, sizes, smallest):
+    generator = torch.Generator().manual_seed(SEED)
+    pairs = []
+    with torch.inference_mode():
+        for batch, height, width in sizes:
+            x = torch.randn(batch, 3, max(height, smallest), max(width, smallest), generator=generator)
+            pairs.append((x, model(x)))
+    return pairs
+
+
+def disturb(model):
+    """Every parameter and statistic off its default: new models have mean 0, variance 1, weight 1 and bias 0."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.2)
+                module.running_var.uniform_(0.5, 2)
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_(0, 0.2)
+                module.num_batches_tracked.fill_(12345)
+            elif getattr(module, "bias", None) is not None:
+                module.bias.normal_(0, 0.1)
+        # SqueezeNet's head ends in a relu: keep most of its logits above zero.
+        if hasattr(model, "classifier") and isinstance(model.classifier[1], torch.nn.Conv2d):
+            model.classifier[1].bias.add_(1)
+
+
+def main(tool_path):
+    available = subprocess.run([tool_path, "--list"], capture_output=True, text=True, check=True)
+    builders = available.stdout.split()
+    assert len(builders) >= 13, builders
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    failed = []
+    print(f"{'builder':<20}{'params':>12}{'reference':>12}{'fused':>12}   torchvision {torchvision.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        parity = Parity(tool_path, folder)
+        for builder in builders:
+            try:
+                params, reference, fused = parity.row(builder)
+            except AssertionError as problem:
+                failed.append(builder)
+                print(f"{builder:<20} FAILED: {problem}", flush=True)
+                continue
+            good = reference <= TOLERANCE and fused <= TOLERANCE
+            if not good:
+                failed.append(builder)
+            print(f"{builder:<20}{params:>12}{reference:>12.1e}{fused:>12.1e}   "
+                  f"{'ok' if good else 'FAILED: above ' + str(TOLERANCE)}", flush=True)
+    print(f"{len(builders) - len(failed)} of {len(builders)} builders equal torchvision")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,121 @@
+#include "tools/tvmodels/arguments.hpp"
+
+#include <getopt.h>
+
+#include <charconv>
+#include <functional>
+
+namespace tv::cli {
+namespace {
+
+constexpr Option kHelp = {"help", nullptr, "show this text"};
+
+Error usage(std::string what) {
+  return {Code::kInvalidArgument, std::move(what), ""};
+}
+
+std::vector<Option> with_help(const Command& command) {
+  std::vector<Option> options(command.options.begin(), command.options.end());
+  options.push_back(kHelp);
+  return options;
+}
+
+std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+
+}  // namespace
+
+std::string help_text(const Command& command) {
+  std::string text = std::string("Usage: tvmodels ") + command.name + " [OPTION]...";
+  if (command.operands[0] != '\0') text += std::string(" ") + command.operands;
+  text += std::string("\n") + command.summary + "\n" + command.details + "\nOptions:\n";
+  for (const Option& option : with_help(command)) {
+    std::string left = std::string("  --") + option.name;
+    if (option.value != nullptr) left += std::string(" ") + option.value;
+    left.resize(std::max<std::size_t>(left.size() + 2, 26), ' ');
+    text += left + option.help + "\n";
+  }
+  return text;
+}
+
+Result<Arguments> Arguments::parse(const Command& command, int argc, char** argv) {
+  const std::vector<Option> options = with_help(command);
+  std::vector<option> table;
+  for (const Option& known : options)
+    table.push_back(
+        {known.name, known.value != nullptr ? required_argument : no_argument, nullptr, 0});
+  table.push_back({});
+  Arguments arguments;
+  optind = 0;  // glibc: begin anew
+  opterr = 0;
+  // "-": operands come in order as options of code 1; ":": a missing value has a code of its own.
+  for (int index = -1, code = 0; (code = getopt_long(argc, argv, "-:", table.data(), &index)) != -1;
+       index = -1) {
+    if (code == 1) {
+      arguments.operands_.emplace_back(optarg);
+    } else if (code == 0) {
+      arguments.values_[options[static_cast<std::size_t>(index)].name].emplace_back(
+          optarg != nullptr ? optarg : "");
+    } else {
+      const std::string typed = optopt > 0 && optopt < 256
+                                    ? std::string("-") + static_cast<char>(optopt)
+                                    : std::string(argv[optind - 1]);
+      return usage(code == ':' ? "option " + quoted(typed) + " needs a value"
+                               : "unknown or ambiguous option " + quoted(typed) +
+                                     ", or a value it does not take");
+    }
+  }
+  for (; optind < argc; ++optind) arguments.operands_.emplace_back(argv[optind]);  // after "--"
+  if (arguments.help()) return arguments;
+  const int count = static_cast<int>(arguments.operands_.size());
+  if (count < command.min_operands)
+    return usage(std::string("missing operand: ") + command.operands);
+  if (command.max_operands >= 0 && count > command.max_operands)
+    return usage("too many operands: " +
+                 quoted(arguments.operands_[static_cast<std::size_t>(command.max_operands)]));
+  return arguments;
+}
+
+std::string Arguments::text(std::string_view option, std::string_view otherwise) const {
+  const auto found = values_.find(option);
+  return found == values_.end() ? std::string(otherwise) : found->second.back();
+}
+
+std::vector<std::string_view> Arguments::texts(std::string_view option) const {
+  const auto found = values_.find(option);
+  if (found == values_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+Result<std::optional<std::int64_t>> Arguments::number(std::string_view option, std::int64_t low,
+                                                      std::int64_t high) const {
+  if (!has(option)) return std::optional<std::int64_t>();
+  const std::string value = text(option);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size() || number < low || number > high)
+    return usage("--" + std::string(option) + " takes a whole number from " + std::to_string(low) +
+                 " to " + std::to_string(high) + ", found " + quoted(value));
+  return std::optional<std::int64_t>(number);
+}
+
+Status Arguments::require(std::initializer_list<std::string_view> options) const {
+  for (const std::string_view option : options)
+    if (!has(option)) return usage("--" + std::string(option) + " is missing");
+  return {};
+}
+
+Status Arguments::at_most_one(std::initializer_list<std::string_view> options) const {
+  std::string_view first;
+  for (const std::string_view option : options) {
+    if (!has(option)) continue;
+    if (!first.empty())
+      return usage("--" + std::string(first) + " and --" + std::string(option) +
+                   " exclude each other");
+    first = option;
+  }
+  return {};
+}
+
+}  // namespace tv::cli

@@ -1,0 +1,82 @@
+#include "tools/tvmodels/choose.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <limits>
+
+#include "model_registry/registry/registry.hpp"
+#include "tools/tvmodels/interrupt.hpp"
+#include "tools/tvmodels/output.hpp"
+
+namespace tv::cli {
+
+void warn_of_user_files() {
+  for (const Error& error : user_weights_errors()) warn(error.text());
+}
+
+Result<std::vector<const Weights*>> entries_of(const std::string& name) {
+  if (name.find('.') == std::string::npos) {
+    if (auto entries = get_model_weights(name)) return entries;
+    // Another letter case: the resolver knows the builder's own spelling.
+    TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
+    return get_model_weights(entry->enum_name);
+  }
+  TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
+  return std::vector<const Weights*>{entry};
+}
+
+Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name) {
+  // mnasnet0_5 has no dot in its builder name, entries have none either: a dot always parts enum
+  // and entry.
+  const bool entry_alone = name.find('.') == std::string::npos;
+  TV_ASSIGN_OR_RETURN(const Weights* weights,
+                      resolve_weights(entry_alone ? builder + "." + name : name));
+  if (weights->builder == builder) return weights;
+  return Error{
+      Code::kInvalidArgument,
+      weights->name() + " is for " + std::string(weights->builder) + ", not for " + builder,
+      "tvmodels show " + builder + " lists its weights"};
+}
+
+Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage) {
+  usage = true;
+  TV_RETURN_IF_ERROR(arguments.require({"model"}));
+  TV_RETURN_IF_ERROR(arguments.at_most_one({"weights", "weights-file", "seed"}));
+  TV_ASSIGN_OR_RETURN(const auto classes, arguments.number("num-classes", 1, 1'000'000));
+  TV_ASSIGN_OR_RETURN(const auto seed,
+                      arguments.number("seed", 0, std::numeric_limits<std::int64_t>::max()));
+  inference::ModelSpec spec;
+  const std::string executor = arguments.text("executor", "fused");
+  if (executor != "fused" && executor != "reference")
+    return Error{Code::kInvalidArgument,
+                 "--executor is fused or reference, found \"" + executor + "\"", ""};
+  usage = false;
+  spec.builder = arguments.text("model");
+  spec.weights_file = arguments.text("weights-file");
+  if (classes) spec.num_classes = static_cast<int>(*classes);
+  spec.seed = static_cast<std::uint64_t>(seed.value_or(0));
+  spec.executor =
+      executor == "fused" ? inference::Executor::kFused : inference::Executor::kReference;
+  if (arguments.has("weights")) {
+    TV_ASSIGN_OR_RETURN(spec.weights, weights_of_model(spec.builder, arguments.text("weights")));
+  }
+  return spec;
+}
+
+FetchOptions fetch_options(const Arguments& arguments, const std::string& what) {
+  FetchOptions options;
+  options.cancel = &interrupted();
+  options.offline = arguments.has("offline");
+  if (isatty(STDERR_FILENO) == 0) return options;
+  options.progress = [what](std::uint64_t done, std::uint64_t total) {
+    constexpr double kMebibyte = 1048576;
+    std::fprintf(stderr, "\r%s: %.1f", printable(what).c_str(),
+                 static_cast<double>(done) / kMebibyte);
+    if (total != 0) std::fprintf(stderr, " of %.1f", static_cast<double>(total) / kMebibyte);
+    std::fputs(done == total ? " MiB\n" : " MiB", stderr);
+  };
+  return options;
+}
+
+}  // namespace tv::cli

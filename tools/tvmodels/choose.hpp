@@ -1,0 +1,46 @@
+// From what the user typed to weights and models; shared by the commands.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "elements/inference/engine.hpp"
+#include "model_registry/error.hpp"
+#include "model_registry/hub/hub.hpp"
+#include "model_registry/registry/weights.hpp"
+#include "tools/tvmodels/arguments.hpp"
+
+namespace tv::cli {
+
+/// Files of user-defined entries that added nothing, as warnings; every command that looks up names
+/// calls it first.
+void warn_of_user_files();
+
+/// Every entry that NAME stands for: one for "ResNet50_Weights.IMAGENET1K_V2", all of the enum for
+/// "resnet50" and "ResNet50_Weights". Any letter case. Fails: NotFound with the nearest names.
+Result<std::vector<const Weights*>> entries_of(const std::string& name);
+
+/// --weights of a command that has --model: an entry's name, or as in Python the entry alone
+/// ("DEFAULT"). Fails: NotFound; InvalidArgument when the entry belongs to another builder.
+Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name);
+
+/// The options --model, --weights, --weights-file, --seed, --num-classes and --executor as rows of
+/// a command's table.
+// clang-format off
+inline constexpr Option kModelOption = {"model", "NAME", "the builder (see tvmodels list)"};
+inline constexpr Option kModelWeightsOption = {"weights", "NAME", "its weights: an entry's name, or the entry alone (\"DEFAULT\")"};
+inline constexpr Option kWeightsFileOption = {"weights-file", "FILE", "its weights: a local state dict"};
+inline constexpr Option kSeedOption = {"seed", "N", "random weights as after torch.manual_seed(N) (default: 0)"};
+inline constexpr Option kNumClassesOption = {"num-classes", "K", "classes of the head (default: the weights' own, or 1000)"};
+inline constexpr Option kOfflineOption = {"offline", nullptr, "never download"};
+// clang-format on
+
+/// The model that these options ask for. Fails: InvalidArgument for a wrong call (`usage` is true
+/// then), NotFound.
+Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage);
+
+/// Download options: progress on a terminal's standard error, stop by Ctrl-C, --offline.
+FetchOptions fetch_options(const Arguments& arguments, const std::string& what);
+
+}  // namespace tv::cli

@@ -1,0 +1,53 @@
+// A picture or video file as decoded frames, by GStreamer.
+#pragma once
+
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "model_registry/error.hpp"
+
+namespace tv::cli {
+
+struct BufferUnref {
+  void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
+};
+
+/// One decoded frame in a format of tv::pixel_formats().
+struct DecodedFrame {
+  std::unique_ptr<GstBuffer, BufferUnref> buffer;
+  GstVideoInfo info;
+  std::optional<GstClockTime> time;  ///< in the stream; nanoseconds
+};
+
+/// Decodes the first video stream of a file as fast as frames are taken. One thread at a time.
+class Decoder {
+ public:
+  /// Initialises GStreamer on first use. Fails: NotFound, Unreadable (no such file, no regular
+  /// file), Unavailable (a GStreamer plugin is missing).
+  static Result<Decoder> open(const std::string& path);
+
+  /// The next frame; nothing at the end of the stream. Fails: Unreadable with GStreamer's own
+  /// words, Cancelled soon after `stop` became true.
+  Result<std::optional<DecodedFrame>> next(const std::atomic<bool>& stop);
+
+ private:
+  struct Stop {
+    void operator()(GstElement* pipeline) const;
+  };
+  struct Unref {
+    void operator()(gpointer object) const { gst_object_unref(object); }
+  };
+  Decoder(std::string path, std::unique_ptr<GstElement, Stop> pipeline);
+
+  std::string path_;
+  std::unique_ptr<GstElement, Stop> pipeline_;
+  std::unique_ptr<GstElement, Unref> sink_;
+  std::unique_ptr<GstBus, Unref> bus_;
+};
+
+}  // namespace tv::cli
