@@ -81,10 +81,11 @@ int main(int argc, char** argv) {
       if (round >= 0) c.milliseconds.push_back(spent);
     }
 
-  std::printf("%dx%d -> 224, resize 256, bilinear, antialias; median of %d rounds, ms a frame\n", kWidth,
-              kHeight, rounds);
+  std::printf("%dx%d -> 224, resize 256, bilinear, antialias; median of %d rounds, ms a frame\n",
+              kWidth, kHeight, rounds);
   for (auto& c : cases) {
-    const auto middle = c.milliseconds.begin() + static_cast<std::ptrdiff_t>(c.milliseconds.size() / 2);
+    const auto middle =
+        c.milliseconds.begin() + static_cast<std::ptrdiff_t>(c.milliseconds.size() / 2);
     std::nth_element(c.milliseconds.begin(), middle, c.milliseconds.end());
     std::printf("%-5s %-6s %-9s %8.3f\n", tv::pixel_format_info(c.format).name.data(),
                 tv::transforms_backend_name(c.backend).data(),

@@ -3,8 +3,8 @@
 
 #include <gst/gst.h>
 
-#include <exception>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <utility>
 

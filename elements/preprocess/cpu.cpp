@@ -1,5 +1,6 @@
-// The fast path: rows become RGB as they are needed, strips of 16 of them are resampled horizontally into
-// a ring of rows, and each output row is summed from the ring, normalised and stored.
+// The fast path: rows become RGB as they are needed, strips of 16 of them are resampled
+// horizontally into a ring of rows, and each output row is summed from the ring, normalised and
+// stored.
 #include <hwy/aligned_allocator.h>
 
 #include <algorithm>
@@ -70,7 +71,8 @@ class Fast final : public Preprocessor {
                      plan_.vertical_first ? window_ : 1),
         strip_(static_cast<std::size_t>(3 * kStripRows * padded(window_))),
         columns_capacity_(columns_needed(horizontal_)),
-        columns_(hwy::AllocateAligned<T>(static_cast<std::size_t>(columns_capacity_) * 3 * kStripRows)),
+        columns_(
+            hwy::AllocateAligned<T>(static_cast<std::size_t>(columns_capacity_) * 3 * kStripRows)),
         lines_(kStripRows + 1, std::max(width_, plan_.vertical_first ? window_ : 0)),
         out_line_(static_cast<std::size_t>(padded(width_))) {}
 
@@ -91,19 +93,23 @@ class Fast final : public Preprocessor {
   // Where the crop is larger than the picture: zero pixels, normalised.
   void pad(std::span<float> out) const {
     const auto crop = static_cast<std::size_t>(plan_.crop_size);
-    if (plan_.x0 == 0 && plan_.y0 == 0 && plan_.x1 == plan_.crop_size && plan_.y1 == plan_.crop_size)
+    if (plan_.x0 == 0 && plan_.y0 == 0 && plan_.x1 == plan_.crop_size &&
+        plan_.y1 == plan_.crop_size)
       return;
     const NormalizeTable table = normalize_table(plan_.recipe);
     for (std::size_t c = 0; c < 3; ++c)
-      std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(c * crop * crop), crop * crop, table[c][0]);
+      std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(c * crop * crop), crop * crop,
+                  table[c][0]);
   }
 
   std::uint8_t* strip_row(int channel, int row) {
-    return strip_.data() + static_cast<std::ptrdiff_t>(channel * kStripRows + row) * padded(window_);
+    return strip_.data() +
+           static_cast<std::ptrdiff_t>(channel * kStripRows + row) * padded(window_);
   }
 
   void read_row(int y, int strip_index) {
-    std::uint8_t* const rgb[3] = {strip_row(0, strip_index), strip_row(1, strip_index), strip_row(2, strip_index)};
+    std::uint8_t* const rgb[3] = {strip_row(0, strip_index), strip_row(1, strip_index),
+                                  strip_row(2, strip_index)};
     reader_.read(y, rgb);
   }
 
@@ -130,7 +136,8 @@ class Fast final : public Preprocessor {
     const auto output = static_cast<std::size_t>(y);
     rows_.clear();
     for (int k = 0; k < vertical_.count[output]; ++k)
-      rows_.push_back(ring.row(std::clamp(vertical_.first[output] + k, 0, vertical_.source_size - 1)));
+      rows_.push_back(
+          ring.row(std::clamp(vertical_.first[output] + k, 0, vertical_.source_size - 1)));
     return rows_;
   }
 
@@ -154,7 +161,8 @@ class Fast final : public Preprocessor {
         resample_strip_to(rows, stride);
       }
       T* line = lines_.row(kStripRows);
-      resample_rows<T>(rows_under(ring_, y).data(), vertical_, y, static_cast<int>(3 * stride), line);
+      resample_rows<T>(rows_under(ring_, y).data(), vertical_, y, static_cast<int>(3 * stride),
+                       line);
       store(line, stride, y, out);
     }
   }
@@ -182,7 +190,8 @@ class Fast final : public Preprocessor {
         widen_row(strip_row(c, strip_index), window_, source_ring_.row(ready) + c * stride);
     }
     T* line = lines_.row(kStripRows);
-    resample_rows<T>(rows_under(source_ring_, y).data(), vertical_, y, static_cast<int>(3 * stride), line);
+    resample_rows<T>(rows_under(source_ring_, y).data(), vertical_, y, static_cast<int>(3 * stride),
+                     line);
     for (int c = 0; c < 3; ++c) narrow_row(line + c * stride, window_, strip_row(c, strip_index));
   }
 
@@ -191,12 +200,12 @@ class Fast final : public Preprocessor {
   int width_;   // outputs of a row
   int window_;  // source pixels of a row
   RowReader reader_;
-  Ring<T> ring_;         // horizontally resampled rows
-  Ring<T> source_ring_;  // source rows, where the vertical pass comes first
+  Ring<T> ring_;                     // horizontally resampled rows
+  Ring<T> source_ring_;              // source rows, where the vertical pass comes first
   std::vector<std::uint8_t> strip_;  // [3][kStripRows][padded(window_)]
   int columns_capacity_;
   hwy::AlignedFreeUniquePtr<T[]> columns_;  // [3][columns_capacity_][kStripRows]
-  Ring<T> lines_;  // kStripRows rows and the line in work
+  Ring<T> lines_;                           // kStripRows rows and the line in work
   std::vector<float> out_line_;
   std::vector<const T*> rows_;
 };
@@ -214,7 +223,8 @@ bool cpu_has_baseline() {
 
 std::unique_ptr<Preprocessor> make_fast(Plan plan) {
   if (!cpu_has_baseline()) return make_reference(std::move(plan));
-  if (plan.backend == TransformsBackend::kPil) return std::make_unique<Fast<std::int32_t>>(std::move(plan));
+  if (plan.backend == TransformsBackend::kPil)
+    return std::make_unique<Fast<std::int32_t>>(std::move(plan));
   // Sums that are to be fused need the instruction; a CPU without it never asks for them by itself.
   if (plan.sums == FloatSums::kGrouped && !kernels_fuse()) return make_reference(std::move(plan));
   return std::make_unique<Fast<float>>(std::move(plan));

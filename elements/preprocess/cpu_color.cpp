@@ -1,4 +1,5 @@
-// Colour conversion of rows. Integers only, so that every instruction set gives the reference's bits.
+// Colour conversion of rows. Integers only, so that every instruction set gives the reference's
+// bits.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "elements/preprocess/cpu_color.cpp"
 #include <hwy/foreach_target.h>
@@ -14,8 +15,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls step(i) for vectors of `lanes` elements beginning at i, the last one moved back so that it ends
-// at `count`; what does not fill a vector at all goes to single(i), one by one.
+// Calls step(i) for vectors of `lanes` elements beginning at i, the last one moved back so that it
+// ends at `count`; what does not fill a vector at all goes to single(i), one by one.
 template <typename Step, typename Single>
 HWY_INLINE void for_each_inside(int count, int lanes, const Step& step, const Single& single) {
   if (count < lanes) {
@@ -63,7 +64,8 @@ void LoadBytes(const std::uint8_t* groups, int step, int offset, int count, std:
   const hn::Rebind<std::uint8_t, decltype(d)> d8;
   const int lanes = static_cast<int>(hn::Lanes(d));
   const auto single = [&](int i) HWY_ATTR { samples[i] = groups[i * step + offset]; };
-  const auto store = [&](auto v, int i) HWY_ATTR { hn::StoreU(hn::PromoteTo(d, v), d, samples + i); };
+  const auto store = [&](auto v, int i)
+                         HWY_ATTR { hn::StoreU(hn::PromoteTo(d, v), d, samples + i); };
   if (step == 1) {
     for_each_inside(
         count, lanes, [&](int i) HWY_ATTR { store(hn::LoadU(d8, groups + i), i); }, single);
@@ -96,14 +98,18 @@ void LoadWords(const std::uint8_t* groups, int step, int offset, int shift, int 
     samples[i] = static_cast<std::int16_t>(((at[0] | at[1] << 8) >> shift) & 0x3ff);
   };
   const auto store = [&](auto v, int i) HWY_ATTR {
-    const auto value = shift == 6 ? hn::ShiftRight<6>(v) : hn::And(v, hn::Set(d, std::uint16_t{0x3ff}));
+    const auto value =
+        shift == 6 ? hn::ShiftRight<6>(v) : hn::And(v, hn::Set(d, std::uint16_t{0x3ff}));
     hn::StoreU(hn::BitCast(ds, value), ds, samples + i);
   };
   // Rows of a frame need not be aligned to two bytes.
-  const auto load = [&](const std::uint8_t* at) HWY_ATTR { return hn::BitCast(d, hn::LoadU(d8, at)); };
+  const auto load = [&](const std::uint8_t* at)
+                        HWY_ATTR { return hn::BitCast(d, hn::LoadU(d8, at)); };
   if (step == 2) {
     for_each_inside(
-        count, lanes, [&](int i) HWY_ATTR { store(load(groups + static_cast<std::ptrdiff_t>(i) * 2), i); }, single);
+        count, lanes,
+        [&](int i) HWY_ATTR { store(load(groups + static_cast<std::ptrdiff_t>(i) * 2), i); },
+        single);
   } else {
     const auto vectors = [&](int i) HWY_ATTR {
       const std::uint8_t* at = groups + static_cast<std::ptrdiff_t>(i) * 4;
@@ -114,8 +120,8 @@ void LoadWords(const std::uint8_t* groups, int step, int offset, int shift, int 
   }
 }
 
-void BlendChroma(const std::int16_t* near_row, const std::int16_t* far_row, int near_weight, int count,
-                 std::int16_t* out) {
+void BlendChroma(const std::int16_t* near_row, const std::int16_t* far_row, int near_weight,
+                 int count, std::int16_t* out) {
   const hn::ScalableTag<std::int16_t> d;
   const auto near_factor = hn::Set(d, static_cast<std::int16_t>(near_weight));
   const auto far_factor = hn::Set(d, static_cast<std::int16_t>(4 - near_weight));
@@ -198,11 +204,11 @@ void load_samples(const std::uint8_t* groups, const PixelFormatInfo& info,
     HWY_DYNAMIC_DISPATCH(LoadBytes)(groups, layout.step, layout.offset, count, samples);
   else
     HWY_DYNAMIC_DISPATCH(LoadWords)
-    (groups, layout.step, layout.offset, info.sample_shift, count, samples);
+  (groups, layout.step, layout.offset, info.sample_shift, count, samples);
 }
 
-void blend_chroma(const std::int16_t* near_row, const std::int16_t* far_row, int near_weight, int count,
-                  std::int16_t* out) {
+void blend_chroma(const std::int16_t* near_row, const std::int16_t* far_row, int near_weight,
+                  int count, std::int16_t* out) {
   HWY_DYNAMIC_DISPATCH(BlendChroma)(near_row, far_row, near_weight, count, out);
 }
 

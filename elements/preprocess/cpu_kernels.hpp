@@ -1,8 +1,8 @@
-// The SIMD kernels of the fast path: each works on rows and picks the widest instruction set of this CPU
-// when called. Private to this folder.
+// The SIMD kernels of the fast path: each works on rows and picks the widest instruction set of
+// this CPU when called. Private to this folder.
 //
-// Rows in our own memory ("padded" below) may be read and written up to kPadding elements beyond their
-// count. Rows of the caller's frame are never touched outside the samples that are asked for.
+// Rows in our own memory ("padded" below) may be read and written up to kPadding elements beyond
+// their count. Rows of the caller's frame are never touched outside the samples that are asked for.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,15 @@
 
 namespace tv::preprocess {
 
-inline constexpr int kPadding = 128;   ///< elements, at least the lanes of two of the widest vectors
+inline constexpr int kPadding = 128;  ///< elements, at least the lanes of two of the widest vectors
 inline constexpr int kStripRows = 16;  ///< rows that the horizontal pass takes at once
 
-constexpr int padded(int count) { return (count + kPadding - 1) / kPadding * kPadding + kPadding; }
+constexpr int padded(int count) {
+  return (count + kPadding - 1) / kPadding * kPadding + kPadding;
+}
 
-// ---- colour (cpu_color.cpp) --------------------------------------------------------------------------
+// ---- colour (cpu_color.cpp)
+// --------------------------------------------------------------------------
 
 /// `count` packed pixels of `step` (3 or 4) bytes -> three padded rows of bytes.
 void split_pixels(const std::uint8_t* pixels, int step, const int offsets[3], int count,
@@ -28,8 +31,8 @@ void split_pixels(const std::uint8_t* pixels, int step, const int offsets[3], in
 void load_samples(const std::uint8_t* groups, const PixelFormatInfo& info,
                   const ComponentLayout& layout, int count, std::int16_t* samples);
 /// out = near_weight * near + (4 - near_weight) * far, in padded rows.
-void blend_chroma(const std::int16_t* near_row, const std::int16_t* far_row, int near_weight, int count,
-                  std::int16_t* out);
+void blend_chroma(const std::int16_t* near_row, const std::int16_t* far_row, int near_weight,
+                  int count, std::int16_t* out);
 /// Quarters of chroma samples -> sixteenths at luma positions, in padded rows: chroma[i] belongs to
 /// luma[2 i] and luma[2 i + 1], for i < count. Reads chroma[-1] and chroma[count].
 void spread_chroma(const std::int16_t* chroma, bool cosited, int count, std::int16_t* luma);
@@ -39,9 +42,10 @@ void quadruple(const std::int16_t* in, int count, std::int16_t* out);
 void yuv_to_rgb_row(const YuvConstants& constants, const std::int16_t* y, const std::int16_t* u16,
                     const std::int16_t* v16, int count, std::uint8_t* const rgb[3]);
 
-// ---- resampling (cpu_resample.cpp) -------------------------------------------------------------------
-// T is float for kTensor and std::int32_t for kPil. Taps have weights of that kind, also for an axis that
-// is not resampled (one tap of weight one).
+// ---- resampling (cpu_resample.cpp)
+// ------------------------------------------------------------------- T is float for kTensor and
+// std::int32_t for kPil. Taps have weights of that kind, also for an axis that is not resampled
+// (one tap of weight one).
 
 /// Whether the kernels' instruction set has fused multiply-add; FloatSums::kGrouped needs it.
 bool kernels_fuse();

@@ -1,7 +1,7 @@
-// The two passes of the resize. The horizontal one takes 16 rows at once: the bytes under 16 outputs are
-// transposed so that a vector holds one column of those rows, each output is a plain chain over its taps
-// (in the order that plan.hpp prescribes: lanes never exchange partial sums), and tiles of 16 x 16
-// results are transposed back.
+// The two passes of the resize. The horizontal one takes 16 rows at once: the bytes under 16
+// outputs are transposed so that a vector holds one column of those rows, each output is a plain
+// chain over its taps (in the order that plan.hpp prescribes: lanes never exchange partial sums),
+// and tiles of 16 x 16 results are transposed back.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "elements/preprocess/cpu_resample.cpp"
 #include <hwy/foreach_target.h>
@@ -20,7 +20,8 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // out[c] = byte c of each of the 16 rows: four rounds of interleaving.
-HWY_INLINE void transpose_bytes(const std::uint8_t* rows, std::ptrdiff_t stride, std::uint8_t* out) {
+HWY_INLINE void transpose_bytes(const std::uint8_t* rows, std::ptrdiff_t stride,
+                                std::uint8_t* out) {
   const hn::FixedTag<std::uint8_t, 16> d;
   alignas(16) std::uint8_t other[256];
   const auto round = [&](const std::uint8_t* from, std::ptrdiff_t from_stride, std::uint8_t* to) {
@@ -66,7 +67,8 @@ HWY_INLINE V from_bytes(D d, const std::uint8_t* bytes, V* /*deduce*/) {
     return integers;
 }
 
-// The sums of plan.hpp over one tap list, for three sources at once. Source(k, c) loads tap k of source c.
+// The sums of plan.hpp over one tap list, for three sources at once. Source(k, c) loads tap k of
+// source c.
 template <class D, class Source, class Store>
 HWY_INLINE void sum_taps(D d, const AxisTaps& taps, std::size_t output, const Source& source,
                          const Store& store) {
@@ -106,14 +108,17 @@ HWY_INLINE void sum_taps(D d, const AxisTaps& taps, std::size_t output, const So
       s2 = hn::Add(s2, hn::Mul(source(k, 2), w));
     }
     const auto zero = hn::Zero(d), top = hn::Set(d, 255);
-    store(hn::Clamp(hn::ShiftRight<22>(s0), zero, top), hn::Clamp(hn::ShiftRight<22>(s1), zero, top),
+    store(hn::Clamp(hn::ShiftRight<22>(s0), zero, top),
+          hn::Clamp(hn::ShiftRight<22>(s1), zero, top),
           hn::Clamp(hn::ShiftRight<22>(s2), zero, top));
   }
 }
 
-// The columns [begin, end) of the source axis as values; columns beyond the picture repeat its edge.
+// The columns [begin, end) of the source axis as values; columns beyond the picture repeat its
+// edge.
 template <typename T>
-void load_columns(const Strip& strip, int source_size, int begin, int end, const Columns<T>& columns) {
+void load_columns(const Strip& strip, int source_size, int begin, int end,
+                  const Columns<T>& columns) {
   const hn::CappedTag<T, kStripRows> d;
   const int lanes = static_cast<int>(hn::Lanes(d));
   const int inside_begin = std::max(begin, 0), inside_end = std::min(end, source_size);
@@ -130,7 +135,9 @@ void load_columns(const Strip& strip, int source_size, int begin, int end, const
         hn::Store(v, d, to + i);
       }
     }
-    const auto column = [&](int x) { return values + static_cast<std::ptrdiff_t>(x - begin) * kStripRows; };
+    const auto column = [&](int x) {
+      return values + static_cast<std::ptrdiff_t>(x - begin) * kStripRows;
+    };
     for (int x = begin; x < inside_begin; ++x)
       std::copy_n(column(inside_begin), kStripRows, column(x));
     for (int x = inside_end; x < end; ++x)
@@ -150,12 +157,14 @@ HWY_INLINE void ResampleStrip(const Strip& strip, const AxisTaps& taps, const Co
     const int begin = taps.first[static_cast<std::size_t>(x0)];
     int end = begin;
     for (int x = x0; x < x1; ++x)
-      end = std::max(end, taps.first[static_cast<std::size_t>(x)] + taps.count[static_cast<std::size_t>(x)]);
+      end = std::max(
+          end, taps.first[static_cast<std::size_t>(x)] + taps.count[static_cast<std::size_t>(x)]);
     load_columns(strip, taps.source_size, begin, end, columns);
     const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(columns.capacity) * kStripRows;
     for (int x = x0; x < x1; ++x) {
       const auto output = static_cast<std::size_t>(x);
-      const T* at = columns.values + static_cast<std::ptrdiff_t>(taps.first[output] - begin) * kStripRows;
+      const T* at =
+          columns.values + static_cast<std::ptrdiff_t>(taps.first[output] - begin) * kStripRows;
       for (int lane = 0; lane < kStripRows; lane += lanes) {
         const auto source = [&](int k, int c) HWY_ATTR {
           return hn::Load(d, at + c * plane + k * kStripRows + lane);
@@ -180,17 +189,20 @@ void ResampleStripFloat(const Strip& strip, const AxisTaps& taps, const Columns<
                         float* const* rows, std::ptrdiff_t stride) {
   ResampleStrip(strip, taps, columns, rows, stride);
 }
-void ResampleStripFixed(const Strip& strip, const AxisTaps& taps, const Columns<std::int32_t>& columns,
-                        std::int32_t* const* rows, std::ptrdiff_t stride) {
+void ResampleStripFixed(const Strip& strip, const AxisTaps& taps,
+                        const Columns<std::int32_t>& columns, std::int32_t* const* rows,
+                        std::ptrdiff_t stride) {
   ResampleStrip(strip, taps, columns, rows, stride);
 }
 
 template <typename T>
-HWY_INLINE void ResampleRows(const T* const* rows, const AxisTaps& taps, int output, int count, T* out) {
+HWY_INLINE void ResampleRows(const T* const* rows, const AxisTaps& taps, int output, int count,
+                             T* out) {
   const hn::ScalableTag<T> d;
   const int lanes = static_cast<int>(hn::Lanes(d));
   for (int x = 0; x < count; x += 3 * lanes) {
-    const auto source = [&](int k, int c) HWY_ATTR { return hn::LoadU(d, rows[k] + x + c * lanes); };
+    const auto source = [&](int k, int c)
+                            HWY_ATTR { return hn::LoadU(d, rows[k] + x + c * lanes); };
     const auto store = [&](auto a, auto b, auto c) HWY_ATTR {
       hn::StoreU(a, d, out + x);
       hn::StoreU(b, d, out + x + lanes);
@@ -200,7 +212,8 @@ HWY_INLINE void ResampleRows(const T* const* rows, const AxisTaps& taps, int out
   }
 }
 
-void ResampleRowsFloat(const float* const* rows, const AxisTaps& taps, int output, int count, float* out) {
+void ResampleRowsFloat(const float* const* rows, const AxisTaps& taps, int output, int count,
+                       float* out) {
   ResampleRows(rows, taps, output, count, out);
 }
 void ResampleRowsFixed(const std::int32_t* const* rows, const AxisTaps& taps, int output, int count,
@@ -227,7 +240,8 @@ HWY_INLINE void NormalizeRow(const T* values, int count, float mean, float devia
 void NormalizeRowFloat(const float* values, int count, float mean, float deviation, float* out) {
   NormalizeRow(values, count, mean, deviation, out);
 }
-void NormalizeRowFixed(const std::int32_t* values, int count, float mean, float deviation, float* out) {
+void NormalizeRowFixed(const std::int32_t* values, int count, float mean, float deviation,
+                       float* out) {
   NormalizeRow(values, count, mean, deviation, out);
 }
 
@@ -246,7 +260,9 @@ void NarrowRow(const std::int32_t* values, int count, std::uint8_t* bytes) {
     hn::StoreU(hn::DemoteTo(d8, hn::LoadU(d, values + x)), d8, bytes + x);
 }
 
-bool Fuses() { return HWY_NATIVE_FMA != 0; }
+bool Fuses() {
+  return HWY_NATIVE_FMA != 0;
+}
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -267,7 +283,9 @@ HWY_EXPORT(NarrowRow);
 HWY_EXPORT(Fuses);
 }  // namespace
 
-bool kernels_fuse() { return HWY_DYNAMIC_DISPATCH(Fuses)(); }
+bool kernels_fuse() {
+  return HWY_DYNAMIC_DISPATCH(Fuses)();
+}
 
 int columns_needed(const AxisTaps& taps) {
   int most = 0;
@@ -293,7 +311,8 @@ void resample_strip(const Strip& strip, const AxisTaps& taps, const Columns<std:
 }
 
 template <>
-void resample_rows(const float* const* rows, const AxisTaps& taps, int output, int count, float* out) {
+void resample_rows(const float* const* rows, const AxisTaps& taps, int output, int count,
+                   float* out) {
   HWY_DYNAMIC_DISPATCH(ResampleRowsFloat)(rows, taps, output, count, out);
 }
 template <>

@@ -48,7 +48,8 @@ const std::vector<std::int16_t>& RowReader::chroma_row(std::size_t component, in
   const ComponentLayout& layout = info_->components[component];
   const auto begin = cached.samples.begin();
   const int before = chroma_low_ - chroma_first_, loaded = chroma_high_ - chroma_low_ + 1;
-  load_samples(row(layout, index, chroma_low_), *info_, layout, loaded, &cached.samples[static_cast<std::size_t>(before)]);
+  load_samples(row(layout, index, chroma_low_), *info_, layout, loaded,
+               &cached.samples[static_cast<std::size_t>(before)]);
   std::fill(begin, begin + before, begin[before]);
   std::fill(begin + before + loaded, begin + chroma_count_, begin[before + loaded - 1]);
   return cached.samples;

@@ -10,8 +10,9 @@
 
 namespace tv::preprocess {
 
-/// Reads the columns [source_left, source_right) of a plan's frames. Of subsampled chroma it also reads the
-/// neighbours that the interpolation needs, inside the picture. Owns scratch rows; one thread.
+/// Reads the columns [source_left, source_right) of a plan's frames. Of subsampled chroma it also
+/// reads the neighbours that the interpolation needs, inside the picture. Owns scratch rows; one
+/// thread.
 class RowReader {
  public:
   explicit RowReader(const Plan& plan);
@@ -19,7 +20,8 @@ class RowReader {
   /// The frame that read() reads until the next begin(): its pixels must stay. It has been checked.
   void begin(const FrameView& frame);
 
-  /// Row `y` of the picture -> three padded rows (cpu_kernels.hpp); element 0 is column source_left.
+  /// Row `y` of the picture -> three padded rows (cpu_kernels.hpp); element 0 is column
+  /// source_left.
   void read(int y, std::uint8_t* const rgb[3]);
 
  private:
@@ -36,8 +38,8 @@ class RowReader {
   const FrameView* frame_ = nullptr;
   const PixelFormatInfo* info_ = nullptr;
   YuvConstants constants_{};
-  /// Chroma columns in a ChromaRow: those under the window and one more on both sides where chroma is
-  /// subsampled; of them [chroma_low_, chroma_high_] exist, the others repeat them.
+  /// Chroma columns in a ChromaRow: those under the window and one more on both sides where chroma
+  /// is subsampled; of them [chroma_low_, chroma_high_] exist, the others repeat them.
   int chroma_first_ = 0, chroma_count_ = 0, chroma_low_ = 0, chroma_high_ = 0;
   std::array<std::array<ChromaRow, 2>, 2> chroma_rows_;  ///< [u, v][index & 1]
   std::vector<std::int16_t> luma_, blended_, u16_, v16_;

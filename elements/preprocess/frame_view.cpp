@@ -59,7 +59,9 @@ static_assert(in_order(), "a row for each enumerator, in order");
 
 }  // namespace
 
-std::span<const PixelFormatInfo> pixel_formats() { return kFormats; }
+std::span<const PixelFormatInfo> pixel_formats() {
+  return kFormats;
+}
 
 const PixelFormatInfo& pixel_format_info(PixelFormat format) {
   return kFormats[static_cast<std::size_t>(format)];

@@ -11,12 +11,31 @@
 namespace tv {
 
 enum class PixelFormat : std::uint8_t {
-  kRgb, kBgr, kRgba, kBgra, kArgb, kAbgr, kRgbx, kBgrx, kXrgb, kXbgr, kGray8,
-  kI420, kYv12, kNv12, kNv21, kYuy2, kUyvy, kY42b, kY444, kI420_10le, kP010_10le,
+  kRgb,
+  kBgr,
+  kRgba,
+  kBgra,
+  kArgb,
+  kAbgr,
+  kRgbx,
+  kBgrx,
+  kXrgb,
+  kXbgr,
+  kGray8,
+  kI420,
+  kYv12,
+  kNv12,
+  kNv21,
+  kYuy2,
+  kUyvy,
+  kY42b,
+  kY444,
+  kI420_10le,
+  kP010_10le,
 };
 
-/// Where one component of a pixel lies: in plane `plane`, at byte offset + (x >> shift_x) * step of row
-/// (y >> shift_y). Subsampled components have ceil(size / 2) samples.
+/// Where one component of a pixel lies: in plane `plane`, at byte offset + (x >> shift_x) * step of
+/// row (y >> shift_y). Subsampled components have ceil(size / 2) samples.
 struct ComponentLayout {
   int plane;             ///< 0..2
   int offset;            ///< bytes from the row's beginning
@@ -28,11 +47,11 @@ struct ComponentLayout {
 struct PixelFormatInfo {
   PixelFormat format;
   std::string_view name;
-  int planes;          ///< 1..3
-  bool yuv;            ///< colour matrix, range and chroma siting apply
-  int bits;            ///< significant bits of a component: 8 or 10
-  int sample_bytes;    ///< of one component: 1, or 2 (little-endian)
-  int sample_shift;    ///< right shift of a 16-bit sample to its ten bits: 6 for P010
+  int planes;        ///< 1..3
+  bool yuv;          ///< colour matrix, range and chroma siting apply
+  int bits;          ///< significant bits of a component: 8 or 10
+  int sample_bytes;  ///< of one component: 1, or 2 (little-endian)
+  int sample_shift;  ///< right shift of a 16-bit sample to its ten bits: 6 for P010
   std::array<ComponentLayout, 3> components;  ///< R, G, B or Y, U, V; GRAY8: three times the same
 };
 std::span<const PixelFormatInfo> pixel_formats();
@@ -50,8 +69,8 @@ struct ChromaSite {
 };
 
 /// Planes in GStreamer's order for the format (YV12's second plane is V). Does not own the memory.
-/// 10-bit samples are little-endian; P010's value lies in the upper ten bits. Alpha and padding bytes
-/// are ignored: the colours are taken as they are.
+/// 10-bit samples are little-endian; P010's value lies in the upper ten bits. Alpha and padding
+/// bytes are ignored: the colours are taken as they are.
 struct FrameView {
   PixelFormat format = PixelFormat::kRgb;
   int width = 0, height = 0;  ///< pixels to classify, after the crop meta
@@ -60,7 +79,7 @@ struct FrameView {
     std::ptrdiff_t stride = 0;  ///< bytes to the next row, may be negative
   };
   std::array<Plane, 3> planes{};  ///< planes begin at the frame's own pixel (0, 0)
-  int crop_x = 0, crop_y = 0;     ///< pixel where the picture begins in the planes (GstVideoCropMeta)
+  int crop_x = 0, crop_y = 0;  ///< pixel where the picture begins in the planes (GstVideoCropMeta)
   int full_width = 0, full_height = 0;  ///< size of the planes, pixels; >= crop + size
   ColorMatrix matrix = ColorMatrix::kBt601;
   ColorRange range = ColorRange::kLimited;

@@ -30,7 +30,8 @@ Status check_planes(const FrameView& frame) {
   const PixelFormatInfo& info = pixel_format_info(frame.format);
   for (int p = 0; p < info.planes; ++p) {
     const auto& plane = frame.planes[static_cast<std::size_t>(p)];
-    const std::string name = "plane " + std::to_string(p) + " of the " + std::string(info.name) + " frame";
+    const std::string name =
+        "plane " + std::to_string(p) + " of the " + std::string(info.name) + " frame";
     if (plane.data == nullptr) return invalid(name + " is missing");
     const std::ptrdiff_t needed = row_bytes(info, p, frame.full_width);
     const std::ptrdiff_t stride = plane.stride < 0 ? -plane.stride : plane.stride;
@@ -82,8 +83,8 @@ Status check_run(const Plan& plan, const FrameView& frame, std::span<const float
   if (static_cast<std::size_t>(frame.format) >= pixel_formats().size())
     return invalid("the frame's pixel format is none of the known ones");
   if (frame.width != plan.width || frame.height != plan.height)
-    return invalid("the frame is " + size_text(frame.width, frame.height) + ", the plan was made for " +
-                       size_text(plan.width, plan.height),
+    return invalid("the frame is " + size_text(frame.width, frame.height) +
+                       ", the plan was made for " + size_text(plan.width, plan.height),
                    "make a new plan when the size changes");
   // Plane sizes beyond this would overflow the arithmetic of chroma positions.
   constexpr int kMaxPlaneSide = 1 << 24;

@@ -16,18 +16,20 @@ enum class PreprocessPath : std::uint8_t {
   kReference,  ///< scalar, obvious: the oracle of every other path
 };
 
-/// Applies one Plan to frames of its size. Not thread-safe (it owns scratch rows); make one a thread.
+/// Applies one Plan to frames of its size. Not thread-safe (it owns scratch rows); make one a
+/// thread.
 class Preprocessor {
  public:
   virtual ~Preprocessor() = default;
   virtual const Plan& plan() const = 0;
   /// Colour conversion to 8-bit RGB, antialiased resize of what the crop sees, crop, normalise.
-  /// `out`: float32 [3, crop, crop], RGB planes, (v / 255 - mean) / std; exactly 3 * crop * crop elements.
-  /// Bit-equal to `weights.transforms()` of torchvision for RGB frames.
-  /// Fails: InvalidArgument when the view's size is not the plan's.
+  /// `out`: float32 [3, crop, crop], RGB planes, (v / 255 - mean) / std; exactly 3 * crop * crop
+  /// elements. Bit-equal to `weights.transforms()` of torchvision for RGB frames. Fails:
+  /// InvalidArgument when the view's size is not the plan's.
   virtual Status run(const FrameView& frame, std::span<float> out) = 0;
 };
 
-Result<std::unique_ptr<Preprocessor>> make_preprocessor(Plan plan, PreprocessPath path = PreprocessPath::kFast);
+Result<std::unique_ptr<Preprocessor>> make_preprocessor(
+    Plan plan, PreprocessPath path = PreprocessPath::kFast);
 
 }  // namespace tv

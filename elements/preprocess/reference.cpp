@@ -1,5 +1,5 @@
-// The oracle: one pixel at a time, in the words of the contracts (plan.hpp, color.hpp), no thought of
-// speed.
+// The oracle: one pixel at a time, in the words of the contracts (plan.hpp, color.hpp), no thought
+// of speed.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -47,7 +47,8 @@ class PixelReader {
     const auto [top, bottom] = chroma_range(frame_.crop_y, frame_.height, layout.shift_y);
     const ChromaTap h =
         chroma_tap(column, layout.shift_x, frame_.chroma.horizontal_cosited, left, right);
-    const ChromaTap v = chroma_tap(row, layout.shift_y, frame_.chroma.vertical_cosited, top, bottom);
+    const ChromaTap v =
+        chroma_tap(row, layout.shift_y, frame_.chroma.vertical_cosited, top, bottom);
     const auto in_row = [&](int index) {
       return h.near_weight * sample(component, h.near_index, index) +
              (4 - h.near_weight) * sample(component, h.far_index, index);
@@ -90,7 +91,9 @@ float fixed_sum(const AxisTaps& taps, std::size_t output, const Source& source) 
 template <typename Source>
 float resample(const Plan& plan, const AxisTaps& taps, std::size_t output, const Source& source) {
   const int first = taps.first[output];
-  const auto clamped = [&](int k) { return source(std::clamp(first + k, 0, taps.source_size - 1)); };
+  const auto clamped = [&](int k) {
+    return source(std::clamp(first + k, 0, taps.source_size - 1));
+  };
   if (taps.identity) return source(first);
   return plan.backend == TransformsBackend::kPil ? fixed_sum(taps, output, clamped)
                                                  : float_sum(taps, output, clamped);
@@ -115,7 +118,8 @@ class Reference final : public Preprocessor {
         const auto row = static_cast<std::size_t>(plan_.y0 + y);
         const auto column = static_cast<std::size_t>(plan_.x0 + x);
         for (std::size_t c = 0; c < 3; ++c)
-          out[(c * crop + row) * crop + column] = table_[c][byte(line[static_cast<std::size_t>(x)][c])];
+          out[(c * crop + row) * crop + column] =
+              table_[c][byte(line[static_cast<std::size_t>(x)][c])];
       }
     }
     return {};

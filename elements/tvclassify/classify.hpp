@@ -27,8 +27,8 @@ class Flow {
        TransformsBackend backend);
 
   /// The k best classes of a frame. A new frame size costs a new Plan, never a new model.
-  /// Fails: InvalidArgument (a size that the recipe cannot take), BadCheckpoint (NaN or infinite logits), Device,
-  /// Internal.
+  /// Fails: InvalidArgument (a size that the recipe cannot take), BadCheckpoint (NaN or infinite
+  /// logits), Device, Internal.
   Result<Scores> classify(const FrameView& frame, int k);
 
  private:

@@ -25,8 +25,7 @@
 
 using namespace tv;
 
-// ---- caps
-// -----------------------------------------------------------------------------------------------------------
+// ---- caps -------------------------------------------------------------------------------------
 
 // The formats of tv::pixel_formats(), in its order; larger pictures are refused by negotiation.
 #define TV_FORMATS                                                                        \
@@ -42,8 +41,7 @@ static GstStaticPadTemplate kSinkTemplate =
 static GstStaticPadTemplate kSourceTemplate =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(TV_CAPS));
 
-// ---- the object
-// ------------------------------------------------------------------------------------------------------
+// ---- the object -------------------------------------------------------------------------------
 
 namespace {
 
@@ -117,8 +115,7 @@ Impl& impl_of(T* object) {
   return *reinterpret_cast<GstTvClassify*>(object)->impl;
 }
 
-// ---- from start to stop
-// -------------------------------------------------------------------------------------------------
+// ---- from start to stop -----------------------------------------------------------------------
 
 gboolean start(GstBaseTransform* base) {
   GstElement* element = GST_ELEMENT(base);
@@ -226,8 +223,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   return GST_ELEMENT_CLASS(gst_tv_classify_parent_class)->change_state(element, transition);
 }
 
-// ---- properties
-// ------------------------------------------------------------------------------------------------------------
+// ---- properties -------------------------------------------------------------------------------
 
 void set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   no_throw(GST_ELEMENT(object), 0, [&] {
@@ -251,8 +247,7 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec*) {
   });
 }
 
-// ---- life
-// ------------------------------------------------------------------------------------------------------------------
+// ---- life -------------------------------------------------------------------------------------
 
 void finalize(GObject* object) {
   delete reinterpret_cast<GstTvClassify*>(object)->impl;
@@ -284,7 +279,8 @@ constexpr const char* kManual =
     "    frame with post-messages=true, PROGRESS \"load\" while the model is loaded.\n"
     "    Files come from torch.hub's cache ($TORCH_HOME/hub/checkpoints) or by https download.";
 
-/// torchvision's entries, one a line; the user's own may change after the registry cached this text.
+/// torchvision's entries, one a line; the user's own may change after the registry cached this
+/// text.
 std::string weights_list() {
   std::string list = "BUILDER (its DEFAULT) or one of";
   for (const Weights* weights : all_weights())

@@ -15,8 +15,7 @@ constexpr auto kAtStart =
 constexpr auto kLive = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
                                                 GST_PARAM_MUTABLE_PLAYING);
 
-// ---- enums
-// ------------------------------------------------------------------------------------------------------------
+// ---- enums ------------------------------------------------------------------------------------
 
 GType make_enum(const char* name, const GEnumValue* values) {
   const GType type = g_enum_register_static(name, values);
@@ -59,8 +58,7 @@ GType executor_type() {
   return type;
 }
 
-// ---- values
-// -------------------------------------------------------------------------------------------------------------
+// ---- values -----------------------------------------------------------------------------------
 
 std::string text_of(const GValue* value) {
   const char* text = g_value_get_string(value);
@@ -91,8 +89,7 @@ void get_stats(const Snapshot& snapshot, GValue* value) {
   g_value_take_boxed(value, make_stats(snapshot.stats).release());
 }
 
-// ---- the table
-// ------------------------------------------------------------------------------------------------------------
+// ---- the table --------------------------------------------------------------------------------
 
 // clang-format off
 const Property kProperties[] = {

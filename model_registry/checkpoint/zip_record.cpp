@@ -77,7 +77,11 @@ Result<RecordBytes> open_record(std::span<const std::byte> file, std::string_vie
   }
   const auto* data = reinterpret_cast<const Bytef*>(bytes.data);
   const auto crc = static_cast<std::uint32_t>(crc32_z(crc32_z(0, nullptr, 0), data, bytes.size));
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
   if (crc != record.crc32) return refuse(place, 0, "its checksum (CRC-32) is wrong");
+#else
+  static_cast<void>(crc);  // a fuzzer cannot guess checksums
+#endif
   return bytes;
 }
 

@@ -15,8 +15,8 @@ using Index = std::map<std::string_view, const Parameter*>;
 
 Index index_of(const Network& network) {
   Index index;
-  for (const Parameter& parameter : network.parameters())
-    index.emplace(parameter.name, &parameter);
+  for (const auto* const list : {&network.parameters(), &network.removed()})
+    for (const Parameter& parameter : *list) index.emplace(parameter.name, &parameter);
   return index;
 }
 

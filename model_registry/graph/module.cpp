@@ -42,7 +42,8 @@ int Module::add_tensor(std::string name, int parameter) {
 
 Value Trace::record(Op op, std::span<const Value> inputs, std::span<const int> params, Attrs attrs,
                     Shape shape) {
-  if (failed()) return inputs.front();
+  const Value unchanged = inputs.empty() ? Value(this, 0) : inputs.front();
+  if (failed()) return unchanged;
   Node node{.op = op,
             .inputs = {},
             .params = {},
@@ -52,7 +53,7 @@ Value Trace::record(Op op, std::span<const Value> inputs, std::span<const int> p
   for (const Value& input : inputs) node.inputs.push_back(input.node());
   for (const int param : params) {
     const int id = network_.ids_[static_cast<std::size_t>(param)];
-    if (id < 0) return fail(inputs.front(), op, "uses a parameter that the network does not hold");
+    if (id < 0) return fail(unchanged, op, "uses a parameter that the network does not hold");
     node.params.push_back(id);
   }
   graph_.nodes.push_back(std::move(node));
@@ -92,11 +93,12 @@ Network::Network(std::string builder, Build build, std::unique_ptr<Module> root,
       init_(std::move(build.steps_)),
       num_classes_(num_classes),
       min_size_(min_size) {
-  name_tensors(*root_, "", build);
+  name_tensors(*root_, "", build, false);
   for (InitStep& step : init_) step.parameter = ids_[static_cast<std::size_t>(step.parameter)];
 }
 
-void Network::name_tensors(Module& module, const std::string& path, const Build& build) {
+void Network::name_tensors(Module& module, const std::string& path, const Build& build,
+                           bool removed) {
   module.path_ = path;
   const std::string prefix = path.empty() ? "" : path + ".";
   for (const bool buffers : {false, true}) {
@@ -104,13 +106,14 @@ void Network::name_tensors(Module& module, const std::string& path, const Build&
       const auto id = static_cast<std::size_t>(tensor.parameter);
       if (build.parameters_[id].is_buffer != buffers) continue;
       assert(ids_[id] < 0);
-      ids_[id] = static_cast<int>(parameters_.size());
-      parameters_.push_back(build.parameters_[id]);
-      parameters_.back().name = prefix + tensor.name;
+      if (!removed) ids_[id] = static_cast<int>(parameters_.size());
+      auto& list = removed ? removed_ : parameters_;
+      list.push_back(build.parameters_[id]);
+      list.back().name = prefix + tensor.name;
     }
   }
   for (Module::Child& child : module.children_)
-    name_tensors(*child.module, prefix + child.name, build);
+    name_tensors(*child.module, prefix + child.name, build, removed || child.removed);
 }
 
 std::int64_t Network::num_params() const {

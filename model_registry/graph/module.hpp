@@ -156,6 +156,7 @@ class Module {
   struct Child {
     std::string name;
     std::unique_ptr<Module> module;
+    bool removed = false;
   };
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const std::vector<Child>& children() const { return children_; }
@@ -166,13 +167,18 @@ class Module {
   Module() = default;
   /// Registers an own parameter or buffer under a name, and returns its id.
   int add_tensor(std::string name, int parameter);
-  /// Registers a child under a name. A module that is constructed but never added (an auxiliary head that the builder
-  /// drops) has drawn its random numbers all the same.
+  /// Registers a child under a name.
   template <typename M>
   Ref<M> add(std::string name, std::unique_ptr<M> module) {
     M* raw = module.get();
     children_.push_back({std::move(name), std::move(module)});
     return Ref<M>(raw);
+  }
+  /// A child that Python constructs, initialises and then removes (GoogLeNet's auxiliary heads with weights): it draws
+  /// its random numbers and files may hold its tensors, but the network has none of them and must not call it.
+  template <typename M>
+  void add_removed(std::string name, std::unique_ptr<M> module) {
+    children_.push_back({std::move(name), std::move(module), true});
   }
 
  private:
@@ -186,7 +192,7 @@ class Module {
 /// allowed input size. Immutable; safe to share between threads.
 class Network {
  public:
-  /// Names the parameters of `root` (those that the tree does not hold are dropped, their steps kept for the draws).
+  /// Names the parameters of `root`. Those that the tree does not hold are dropped, their steps kept for the draws.
   /// The tree must register each tensor once.
   Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
           int min_size);
@@ -198,6 +204,8 @@ class Network {
   /// In state_dict() order: a module's own parameters, its own buffers, then its children.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<InitStep>& init() const { return init_; }
+  /// Of removed children: names that files may hold and that nobody needs.
+  const std::vector<Parameter>& removed() const { return removed_; }
   std::int64_t num_params() const;  ///< elements of all parameters, without buffers
 
   /// Records the forward for an input [N, 3, H, W], 1 <= N <= 4096, 1 <= H, W <= 16384. Fails: InvalidArgument with
@@ -206,11 +214,11 @@ class Network {
 
  private:
   friend class Trace;
-  void name_tensors(Module& module, const std::string& path, const Build& build);
+  void name_tensors(Module& module, const std::string& path, const Build& build, bool removed);
 
   std::string builder_;
   std::unique_ptr<Module> root_;
-  std::vector<Parameter> parameters_;
+  std::vector<Parameter> parameters_, removed_;
   std::vector<int> ids_;  // id of Build::parameter() -> index into parameters_, -1 = dropped
   std::vector<InitStep> init_;
   int num_classes_;

@@ -26,7 +26,8 @@ Status check_recipe(const Transforms& recipe) {
     const auto mean = static_cast<float>(recipe.mean[c]);
     const auto deviation = static_cast<float>(recipe.std[c]);
     if (!std::isfinite(mean) || !std::isfinite(deviation))
-      return invalid("mean or std of channel " + std::to_string(c) + " is not a finite float32", "");
+      return invalid("mean or std of channel " + std::to_string(c) + " is not a finite float32",
+                     "");
     if (deviation == 0.0f)
       return invalid("std of channel " + std::to_string(c) + " is 0 in float32",
                      "values are divided by it");
@@ -61,9 +62,10 @@ bool pil_vertical_first(const Plan& plan) {
   return removed_rows > 0 && removed_rows > 2 * removed_columns;
 }
 
-// LibTorch 2.11.0's antialiased vertical pass takes the taps of row 0 for every row where the picture is
-// one pixel wide: with such a width its loop runs along the rows. Equality with torchvision is the
-// promise, so we do the same. Needs resize_size = 1; no published recipe comes near.
+// LibTorch 2.11.0's antialiased vertical pass takes the taps of row 0 for every row where the
+// picture is one pixel wide: with such a width its loop runs along the rows. Equality with
+// torchvision is the promise, so we do the same. Needs resize_size = 1; no published recipe comes
+// near.
 bool tensor_repeats_first_row(const Plan& plan) {
   return plan.backend == TransformsBackend::kTensor && plan.recipe.antialias &&
          plan.resized_width == 1 && !plan.vertical.identity;
@@ -71,8 +73,7 @@ bool tensor_repeats_first_row(const Plan& plan) {
 
 // The vertical taps with those of output `output` of the resized picture in all places.
 AxisTaps repeat_output(const Plan& plan, int output) {
-  const AxisTaps one =
-      make_taps(plan, plan.height, plan.resized_height, output, output + 1);
+  const AxisTaps one = make_taps(plan, plan.height, plan.resized_height, output, output + 1);
   AxisTaps all = one;
   for (int i = plan.y0 + 1; i < plan.y1; ++i) {
     all.first.push_back(one.first[0]);

@@ -6,9 +6,9 @@
 namespace tv {
 namespace {
 
-// LibTorch's AVX2 kernels are compiled with contraction: the compiler fused some multiplications with
-// the addition after them. Which ones was found by comparing bits with LibTorch 2.11.0; `fused` marks
-// them below. std::fma is exact with or without the instruction.
+// LibTorch's AVX2 kernels are compiled with contraction: the compiler fused some multiplications
+// with the addition after them. Which ones was found by comparing bits with LibTorch 2.11.0;
+// `fused` marks them below. std::fma is exact with or without the instruction.
 float multiply_add(float a, float b, float c, bool fused) {
   return fused ? std::fma(a, b, c) : a * b + c;
 }
@@ -35,7 +35,9 @@ float keys_cubic(float x, bool fused) {
 
 // The same polynomials with a = -0.75, as the kernel without antialiasing evaluates them: x in 0..1
 // and in 1..2.
-float sharp_cubic_near(float x) { return (1.25f * x - 2.25f) * x * x + 1.0f; }
+float sharp_cubic_near(float x) {
+  return (1.25f * x - 2.25f) * x * x + 1.0f;
+}
 float sharp_cubic_far(float x, bool fused) {
   const float quadratic = -0.75f * x + 3.75f;
   return multiply_add(quadratic, x, -6.0f, fused) * x + 3.0f;
@@ -112,8 +114,7 @@ AxisTaps pil_taps(const AxisRequest& request) {
         std::min(static_cast<int>(center + support + 0.5), request.source_size) - first;
     double total = 0;
     for (int k = 0; k < count; ++k) {
-      const double weight =
-          pil_filter((k + first - center + 0.5) * inverse, request.interpolation);
+      const double weight = pil_filter((k + first - center + 0.5) * inverse, request.interpolation);
       weights[static_cast<std::size_t>(k)] = weight;
       total += weight;
     }
@@ -143,8 +144,7 @@ AxisTaps tensor_taps(const AxisRequest& request, FloatSums sums) {
   for (int i = request.begin; i < request.end; ++i) {
     const auto slot = static_cast<std::size_t>(i - request.begin);
     const auto center = static_cast<float>(static_cast<double>(scale) * (i + 0.5));
-    const int first =
-        std::max(static_cast<int>(static_cast<double>(center - support) + 0.5), 0);
+    const int first = std::max(static_cast<int>(static_cast<double>(center - support) + 0.5), 0);
     const int end = std::min(static_cast<int>(static_cast<double>(center + support) + 0.5),
                              request.source_size);
     const int count = std::clamp(end - first, 0, taps.stride);
@@ -152,10 +152,10 @@ AxisTaps tensor_taps(const AxisRequest& request, FloatSums sums) {
     float total = 0;
     for (int k = 0; k < count; ++k) {
       const float distance = static_cast<float>(k + first) - center;
-      const auto x = static_cast<float>((static_cast<double>(distance) + 0.5) *
-                                        static_cast<double>(inverse));
-      weights[k] = request.interpolation == Interpolation::kBilinear ? triangle(x)
-                                                                     : keys_cubic(x, fused);
+      const auto x =
+          static_cast<float>((static_cast<double>(distance) + 0.5) * static_cast<double>(inverse));
+      weights[k] =
+          request.interpolation == Interpolation::kBilinear ? triangle(x) : keys_cubic(x, fused);
       total += weights[k];
     }
     if (total != 0.0f)

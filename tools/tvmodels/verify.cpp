@@ -71,7 +71,7 @@ int check_fit(const FileBytes& file, const Checkpoint& checkpoint, const Weights
   if (!model) return line("fits", "not checked"), report(model.error());
   if (auto bound = bind_checkpoint(checkpoint, *model->network); !bound) {
     line("fits", "no");
-    bound.error().what = file.path + " does not fit " + architecture + ": " + bound.error().what;
+    bound.error().what = file.path + ": " + bound.error().what;
     return report(bound.error());
   }
   line("fits", architecture);
@@ -93,7 +93,8 @@ int run(const Arguments& arguments) {
   show_contents(*file, *checkpoint);
   if (weights == nullptr) return recognise(*file, *checkpoint), kOk;
   line("weights", weights->name());
-  return std::max(check_digest(*file, *weights), check_fit(*file, *checkpoint, *weights));
+  const int digest = check_digest(*file, *weights);
+  return std::max(digest, check_fit(*file, *checkpoint, *weights));
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 
 namespace {
 
-void copy_text(const std::string& text, char* out, int size) { std::snprintf(out, static_cast<std::size_t>(size), "%s", text.c_str()); }
+void copy_text(const std::string& text, char* out, int size) {
+  std::snprintf(out, static_cast<std::size_t>(size), "%s", text.c_str());
+}
 
 }  // namespace
 
@@ -51,8 +53,8 @@ void* driver_make(const DriverRecipe* r, char* error, int error_size) {
     copy_text(plan.error().text(), error, error_size);
     return nullptr;
   }
-  auto made = tv::make_preprocessor(std::move(*plan), r->reference ? tv::PreprocessPath::kReference
-                                                                   : tv::PreprocessPath::kFast);
+  auto made = tv::make_preprocessor(
+      std::move(*plan), r->reference ? tv::PreprocessPath::kReference : tv::PreprocessPath::kFast);
   if (!made) {
     copy_text(made.error().text(), error, error_size);
     return nullptr;
@@ -76,7 +78,8 @@ int driver_run(void* made, const DriverFrame* f, float* out, long long count, ch
   frame.chroma = {f->horizontal_cosited != 0, f->vertical_cosited != 0};
   for (std::size_t p = 0; p < 3; ++p)
     frame.planes[p] = {f->planes[p], static_cast<std::ptrdiff_t>(f->strides[p])};
-  auto done = static_cast<tv::Preprocessor*>(made)->run(frame, {out, static_cast<std::size_t>(count)});
+  auto done =
+      static_cast<tv::Preprocessor*>(made)->run(frame, {out, static_cast<std::size_t>(count)});
   if (done) return 1;
   copy_text(done.error().text(), error, error_size);
   return 0;
@@ -91,12 +94,22 @@ void driver_source_window(const void* made, int* window) {
   window[3] = plan.source_bottom;
 }
 
-void driver_free(void* made) { delete static_cast<tv::Preprocessor*>(made); }
+void driver_free(void* made) {
+  delete static_cast<tv::Preprocessor*>(made);
+}
 
 // Instruction sets: what this CPU has, and a limit to some of it (0: none).
-long long driver_targets() { return hwy::SupportedTargets(); }
-void driver_limit_targets(long long targets) { hwy::SetSupportedTargetsForTest(targets); }
-const char* driver_target_name(long long target) { return hwy::TargetName(target); }
+long long driver_targets() {
+  return hwy::SupportedTargets();
+}
+void driver_limit_targets(long long targets) {
+  hwy::SetSupportedTargetsForTest(targets);
+}
+const char* driver_target_name(long long target) {
+  return hwy::TargetName(target);
+}
 
-int driver_native_sums() { return static_cast<int>(tv::native_float_sums()); }
+int driver_native_sums() {
+  return static_cast<int>(tv::native_float_sums());
+}
 }

@@ -33,12 +33,12 @@ struct OwnedFrame {
 };
 
 struct FrameShape {
-  int width = 0, height = 0;            ///< of the picture
-  int crop_x = 0, crop_y = 0;           ///< where it begins in the planes
-  int extra_x = 0, extra_y = 0;         ///< columns and rows of the planes behind it
-  std::ptrdiff_t stride_padding = 0;    ///< bytes
-  std::ptrdiff_t offset = 0;            ///< bytes before each plane
-  bool bottom_up = false;               ///< negative strides
+  int width = 0, height = 0;          ///< of the picture
+  int crop_x = 0, crop_y = 0;         ///< where it begins in the planes
+  int extra_x = 0, extra_y = 0;       ///< columns and rows of the planes behind it
+  std::ptrdiff_t stride_padding = 0;  ///< bytes
+  std::ptrdiff_t offset = 0;          ///< bytes before each plane
+  bool bottom_up = false;             ///< negative strides
 };
 
 /// Memory of that shape, all bytes from `fill()`.

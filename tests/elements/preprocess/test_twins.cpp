@@ -1,5 +1,5 @@
-// The fast path against the reference, bit for bit: all formats, on every instruction set of this CPU, with
-// random sizes, strides, crops, colours and recipes. Prints the first difference.
+// The fast path against the reference, bit for bit: all formats, on every instruction set of this
+// CPU, with random sizes, strides, crops, colours and recipes. Prints the first difference.
 #include <hwy/targets.h>
 
 #include <bit>
@@ -38,30 +38,32 @@ std::vector<float> output_of(Preprocessor& preprocessor, const FrameView& view) 
   return out;
 }
 
-void expect_same(const std::vector<float>& reference, const std::vector<float>& fast, const Plan& plan,
-                 const FrameView& view, const char* target) {
+void expect_same(const std::vector<float>& reference, const std::vector<float>& fast,
+                 const Plan& plan, const FrameView& view, const char* target) {
   g_compared += static_cast<long long>(reference.size());
   for (std::size_t i = 0; i < reference.size(); ++i) {
-    if (std::bit_cast<std::uint32_t>(reference[i]) == std::bit_cast<std::uint32_t>(fast[i])) continue;
+    if (std::bit_cast<std::uint32_t>(reference[i]) == std::bit_cast<std::uint32_t>(fast[i]))
+      continue;
     const auto crop = static_cast<std::size_t>(plan.crop_size);
     ck_abort_msg(
-        "%s %s %s %dx%d at (%d, %d) in %dx%d, resize %d crop %d %s antialias %d, matrix %d range %d site "
+        "%s %s %s %dx%d at (%d, %d) in %dx%d, resize %d crop %d %s antialias %d, matrix %d range "
+        "%d site "
         "%d%d: first difference at x=%zu y=%zu c=%zu: reference %.9g, fast %.9g",
-        target, pixel_format_info(view.format).name.data(), transforms_backend_name(plan.backend).data(),
-        view.width, view.height, view.crop_x, view.crop_y, view.full_width, view.full_height,
-        plan.recipe.resize_size, plan.recipe.crop_size,
-        interpolation_name(plan.recipe.interpolation).data(), plan.recipe.antialias,
-        static_cast<int>(view.matrix), static_cast<int>(view.range), view.chroma.horizontal_cosited,
-        view.chroma.vertical_cosited, i % crop, i / crop % crop, i / (crop * crop),
-        static_cast<double>(reference[i]), static_cast<double>(fast[i]));
+        target, pixel_format_info(view.format).name.data(),
+        transforms_backend_name(plan.backend).data(), view.width, view.height, view.crop_x,
+        view.crop_y, view.full_width, view.full_height, plan.recipe.resize_size,
+        plan.recipe.crop_size, interpolation_name(plan.recipe.interpolation).data(),
+        plan.recipe.antialias, static_cast<int>(view.matrix), static_cast<int>(view.range),
+        view.chroma.horizontal_cosited, view.chroma.vertical_cosited, i % crop, i / crop % crop,
+        i / (crop * crop), static_cast<double>(reference[i]), static_cast<double>(fast[i]));
   }
 }
 
 Transforms random_recipe(Bytes& random) {
   Transforms recipe;
   recipe.resize_size = random.between(1, 90);
-  recipe.crop_size = random.between(0, 3) == 0 ? random.between(1, 120)
-                                               : random.between(1, recipe.resize_size);
+  recipe.crop_size =
+      random.between(0, 3) == 0 ? random.between(1, 120) : random.between(1, recipe.resize_size);
   if (random.between(0, 1)) recipe.interpolation = Interpolation::kBicubic;
   recipe.antialias = random.between(0, 4) != 0;
   return recipe;
@@ -124,7 +126,8 @@ START_TEST(special_sizes) {
           Transforms recipe;
           recipe.resize_size = resize;
           recipe.crop_size = random.between(1, 100);
-          recipe.interpolation = random.between(0, 1) ? Interpolation::kBicubic : Interpolation::kBilinear;
+          recipe.interpolation =
+              random.between(0, 1) ? Interpolation::kBicubic : Interpolation::kBilinear;
           recipe.antialias = random.between(0, 1) == 1;
           FrameShape shape;
           shape.width = size[0];
@@ -151,7 +154,8 @@ START_TEST(no_memory_of_frames) {
     for (const auto& info : pixel_formats()) {
       const OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
       const auto reference = made(*plan, PreprocessPath::kReference);
-      expect_same(output_of(*reference, frame.view), output_of(*fast, frame.view), *plan, frame.view, "native");
+      expect_same(output_of(*reference, frame.view), output_of(*fast, frame.view), *plan,
+                  frame.view, "native");
     }
 }
 END_TEST
@@ -189,8 +193,8 @@ int main() {
   std::printf("\n");
   // One process, so that the count below sees all of it.
   setenv("CK_FORK", "no", 1);
-  const int status = run_suite("twins", 0, every_format, special_sizes, no_memory_of_frames,
-                               a_difference_is_seen);
+  const int status =
+      run_suite("twins", 0, every_format, special_sizes, no_memory_of_frames, a_difference_is_seen);
   std::printf("%lld values compared\n", g_compared);
   return status;
 }

@@ -51,9 +51,10 @@ START_TEST(rgb_orders) {
     std::uint8_t bytes[4];
   };
   constexpr Row kRows[] = {
-      {"RGB", {1, 2, 3, 0}},  {"BGR", {3, 2, 1, 0}},  {"RGBA", {1, 2, 3, 9}}, {"BGRA", {3, 2, 1, 9}},
-      {"ARGB", {9, 1, 2, 3}}, {"ABGR", {9, 3, 2, 1}}, {"RGBx", {1, 2, 3, 9}}, {"BGRx", {3, 2, 1, 9}},
-      {"xRGB", {9, 1, 2, 3}}, {"xBGR", {9, 3, 2, 1}},
+      {"RGB", {1, 2, 3, 0}},  {"BGR", {3, 2, 1, 0}},  {"RGBA", {1, 2, 3, 9}},
+      {"BGRA", {3, 2, 1, 9}}, {"ARGB", {9, 1, 2, 3}}, {"ABGR", {9, 3, 2, 1}},
+      {"RGBx", {1, 2, 3, 9}}, {"BGRx", {3, 2, 1, 9}}, {"xRGB", {9, 1, 2, 3}},
+      {"xBGR", {9, 3, 2, 1}},
   };
   for (const auto& row : kRows) {
     FrameView view;
@@ -124,8 +125,8 @@ START_TEST(known_colours) {
         const int rgb[] = {colour.r, colour.g, colour.b};
         for (std::size_t i = 0; i < 27; ++i)
           ck_assert_msg(std::lround(out[i] * 255) == rgb[i / 9],
-                        "%s (%d, %d, %d): channel %zu is %ld, expected %d", info.name.data(), colour.y,
-                        colour.u, colour.v, i / 9, std::lround(out[i] * 255), rgb[i / 9]);
+                        "%s (%d, %d, %d): channel %zu is %ld, expected %d", info.name.data(),
+                        colour.y, colour.u, colour.v, i / 9, std::lround(out[i] * 255), rgb[i / 9]);
       }
     }
 }
@@ -133,7 +134,8 @@ END_TEST
 
 // Chroma 128 | 160 under four luma columns: the ramp depends on where the samples lie.
 START_TEST(chroma_siting) {
-  const std::uint8_t luma[16] = {100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100};
+  const std::uint8_t luma[16] = {100, 100, 100, 100, 100, 100, 100, 100,
+                                 100, 100, 100, 100, 100, 100, 100, 100};
   const std::uint8_t u[4] = {128, 128, 128, 128}, v[4] = {128, 160, 128, 160};
   FrameView view;
   view.format = PixelFormat::kI420;
@@ -222,6 +224,6 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run_suite("view", 60, format_names, rgb_orders, known_colours, chroma_siting, refused_frames,
-                   refused_plans);
+  return run_suite("view", 60, format_names, rgb_orders, known_colours, chroma_siting,
+                   refused_frames, refused_plans);
 }

@@ -1,4 +1,5 @@
-// Only the part of the frame that the crop sees is read: everything else is changed, or not even mapped.
+// Only the part of the frame that the crop sees is read: everything else is changed, or not even
+// mapped.
 #include <hwy/targets.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -21,16 +22,18 @@ struct Region {
   int x0, x1, y0, y1;
 };
 
-// What `component` must supply: the window, and with subsampling one more sample on each side for the
-// interpolation, as far as the picture goes.
+// What `component` must supply: the window, and with subsampling one more sample on each side for
+// the interpolation, as far as the picture goes.
 Region needed(const Plan& plan, const FrameView& view, const ComponentLayout& c) {
   const auto axis = [](int crop, int size, int begin, int end, int shift, int& low, int& high) {
     low = std::max(((crop + begin) >> shift) - shift, crop >> shift);
     high = std::min(((crop + end - 1) >> shift) + shift, (crop + size - 1) >> shift) + 1;
   };
   Region region{};
-  axis(view.crop_x, view.width, plan.source_left, plan.source_right, c.shift_x, region.x0, region.x1);
-  axis(view.crop_y, view.height, plan.source_top, plan.source_bottom, c.shift_y, region.y0, region.y1);
+  axis(view.crop_x, view.width, plan.source_left, plan.source_right, c.shift_x, region.x0,
+       region.x1);
+  axis(view.crop_y, view.height, plan.source_top, plan.source_bottom, c.shift_y, region.y0,
+       region.y1);
   return region;
 }
 
@@ -111,8 +114,8 @@ START_TEST(changed_bytes) {
         ck_assert_msg(before == after, "%s: bytes outside of the window matter", info.name.data());
         for (std::size_t i = 0; i < keep.size(); ++i)
           if (keep[i]) frame.memory[i] = static_cast<std::uint8_t>(~frame.memory[i]);
-        ck_assert_msg(before != output_of(preprocessor, frame.view), "%s: bytes of the window do not matter",
-                      info.name.data());
+        ck_assert_msg(before != output_of(preprocessor, frame.view),
+                      "%s: bytes of the window do not matter", info.name.data());
       });
     }
 }
@@ -120,7 +123,8 @@ END_TEST
 
 constexpr std::ptrdiff_t kPage = 4096;
 
-/// A plane whose needed rows lie in a page each, between pages that cannot be read; other rows have no page.
+/// A plane whose needed rows lie in a page each, between pages that cannot be read; other rows have
+/// no page.
 class GuardedPlane {
  public:
   GuardedPlane(int rows) : rows_(rows) {
@@ -160,7 +164,8 @@ Bounds plane_bounds(const Plan& plan, const FrameView& view, int p) {
   return bounds;
 }
 
-// `at_end`: the needed bytes of each row end where their page ends; else they begin where it begins.
+// `at_end`: the needed bytes of each row end where their page ends; else they begin where it
+// begins.
 struct GuardedFrame {
   FrameView view;
   std::vector<std::unique_ptr<GuardedPlane>> planes;
@@ -203,8 +208,9 @@ START_TEST(guard_pages) {
       for (const bool at_end : {false, true}) {
         const GuardedFrame guarded = guard(frame, plan, at_end);
         with_each_path(plan, [&](Preprocessor& preprocessor) {
-          ck_assert_msg(output_of(preprocessor, guarded.view) == output_of(preprocessor, frame.view),
-                        "%s: other pixels than in plain memory", info.name.data());
+          ck_assert_msg(
+              output_of(preprocessor, guarded.view) == output_of(preprocessor, frame.view),
+              "%s: other pixels than in plain memory", info.name.data());
         });
       }
     }
@@ -218,8 +224,10 @@ START_TEST(guard_pages_bite) {
   Bytes random(5);
   const OwnedFrame frame = make_frame(PixelFormat::kRgb, shape, [&] { return random(); });
   for (const bool at_end : {false, true}) {
-    const GuardedFrame guarded = guard(frame, plan_of(frame.view, 64, 60, TransformsBackend::kTensor), at_end);
-    const auto wider = made(plan_of(frame.view, 64, 62, TransformsBackend::kTensor), PreprocessPath::kFast);
+    const GuardedFrame guarded =
+        guard(frame, plan_of(frame.view, 64, 60, TransformsBackend::kTensor), at_end);
+    const auto wider =
+        made(plan_of(frame.view, 64, 62, TransformsBackend::kTensor), PreprocessPath::kFast);
     const pid_t child = fork();
     if (child == 0) {
       std::signal(SIGSEGV, SIG_DFL);

@@ -1,14 +1,15 @@
 """Makes what the element's tests need, in one folder: a small trained network as user-defined entries, pictures with
 torchvision's own scores for them, and weight files with one fault each.
 
-usage: fixture.py FOLDER
+usage: fixture.py FOLDER STAMP
+FOLDER is made anew; STAMP is written at the end.
 """
 
 import hashlib
 import json
 import os
 import pathlib
-import struct
+import shutil
 import sys
 import zipfile
 
@@ -127,7 +128,8 @@ def make_faults(folder, model, good):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
+    folder, stamp = (pathlib.Path(argument) for argument in sys.argv[1:3])
+    shutil.rmtree(folder, ignore_errors=True)
     entries = folder / "entries"
     entries.mkdir(parents=True)
     generator = torch.Generator().manual_seed(2)
@@ -166,8 +168,7 @@ def main():
         json.dumps({"digest": digest, "categories": CATEGORIES, "pictures": expected}, ensure_ascii=False)
     )
     make_faults(folder, model, good)
-    # A build system that looks for one output finds it.
-    (folder / "stamp").write_text("")
+    stamp.write_text("")
 
 
 if __name__ == "__main__":

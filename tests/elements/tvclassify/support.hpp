@@ -1,11 +1,11 @@
 // What the element's tests share: the fixture, a harness with its bus, and a reader of the meta.
 #pragma once
 
-#include <check.h>
 #include <gst/check/gstharness.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -16,6 +16,9 @@
 #include <vector>
 
 #include "elements/common/gst_ptr.hpp"
+
+// Last: it defines a macro named fail.
+#include <check.h>
 
 namespace tv::test {
 
@@ -183,7 +186,7 @@ class Bench {
     gst_harness_teardown(harness_);
     gst_element_set_state(mine, GST_STATE_NULL);
     gst_element_set_bus(mine, nullptr);
-    ASSERT_OBJECT_REFCOUNT_1(mine);
+    ck_assert_int_eq(GST_OBJECT_REFCOUNT_VALUE(mine), 1);
     gst_object_unref(mine);
     gst_object_unref(bus_);
   }
@@ -205,7 +208,8 @@ class Bench {
   }
   Meta classify(const Picture& from) { return read_meta(pass(rgb_buffer(from)).get()); }
 
-  /// Messages of a type that the element itself posted, taken from the bus with all others before them.
+  /// Messages of a type that the element itself posted, taken from the bus with all others before
+  /// them.
   std::vector<MessageRef> messages(GstMessageType type) {
     std::vector<MessageRef> found;
     while (GstMessage* message = gst_bus_pop_filtered(bus_, type)) found.emplace_back(message);
@@ -218,9 +222,6 @@ class Bench {
   void set_state(GstState state) { gst_element_set_state(element(), state); }
 
  private:
-  static void ASSERT_OBJECT_REFCOUNT_1(GstElement* mine) {
-    ck_assert_int_eq(GST_OBJECT_REFCOUNT_VALUE(mine), 1);
-  }
   static std::vector<Seen> parse(const std::vector<MessageRef>& messages,
                                  void (*parse_one)(GstMessage*, GError**, gchar**)) {
     std::vector<Seen> seen;
@@ -239,8 +240,8 @@ class Bench {
   GstHarness* harness_ = nullptr;
 };
 
-/// Runs a suite in this process: LibTorch's threads do not survive a fork. An unexpected critical or warning of GLib ends
-/// the program.
+/// Runs a suite in this process: LibTorch's threads do not survive a fork. An unexpected critical
+/// or warning of GLib ends the program.
 inline int run_suite(Suite* suite) {
   g_log_set_always_fatal(
       static_cast<GLogLevelFlags>(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING | G_LOG_FATAL_MASK));

@@ -22,6 +22,7 @@ class SketchModule final : public graph::Module {
     return add(std::move(name), std::make_unique<M>(std::forward<Args>(args)...));
   }
   using graph::Module::add;
+  using graph::Module::add_removed;
 
  private:
   Forward forward_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "model_registry/models/models.hpp"
+#include "tests/model_registry/graph/networks.hpp"
 #include "tests/model_registry/graph/suite.hpp"
 
 using namespace tv;
@@ -195,6 +196,23 @@ START_TEST(other_wrappers_and_partial_ones_are_refused) {
 }
 END_TEST
 
+START_TEST(tensors_of_removed_children_are_accepted_and_not_needed) {
+  const auto network = sketch(
+      [](SketchModule& m, graph::Build& build) {
+        m.add_removed("aux", std::make_unique<nn::Linear>(build, 2, 3));
+        m.make<nn::Linear>("fc", build, 2, 3);
+        return [](graph::Value x) { return x; };
+      },
+      3);
+  Checkpoint file = file_of(network);
+  expect_bound(file, network);
+  file.entries.push_back({"aux.weight", {zeros({3, 2}, DType::kFloat32)}});
+  expect_bound(file, network);
+  tensor(file, "aux.weight").sizes = {2, 3};
+  expect_contains(bind_error(file, network), "aux.weight [2, 3], expected [3, 2]");
+}
+END_TEST
+
 START_TEST(an_empty_file_is_all_missing) {
   expect_contains(bind_error({}, *network_of("resnet18")), "102 missing: conv1.weight");
 }
@@ -208,5 +226,6 @@ int main() {
                    another_number_of_classes_is_named_in_the_hint,
                    a_head_of_another_width_is_no_matter_of_classes,
                    wrappers_around_all_names_are_taken_off,
-                   other_wrappers_and_partial_ones_are_refused, an_empty_file_is_all_missing);
+                   other_wrappers_and_partial_ones_are_refused,
+                   tensors_of_removed_children_are_accepted_and_not_needed, an_empty_file_is_all_missing);
 }

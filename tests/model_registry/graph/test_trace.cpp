@@ -112,6 +112,29 @@ START_TEST(dropped_modules_keep_their_draws) {
 }
 END_TEST
 
+START_TEST(removed_children_are_initialised_in_their_place_and_nowhere_else) {
+  const auto network = sketch(
+      [](SketchModule& m, Build& build) {
+        m.add_removed("aux", std::make_unique<nn::Linear>(build, 2, 3));
+        const auto fc = m.make<nn::Linear>("fc", build, 12, 3);
+        m.for_each([&](graph::Module& module) {
+          if (const auto* linear = dynamic_cast<nn::Linear*>(&module))
+            build.normal(linear->weight(), 0, 1);
+        });
+        return [fc](Value x) { return fc(graph::flatten(x)); };
+      },
+      3);
+  ck_assert(names(network) == (std::vector<std::string>{"fc.weight", "fc.bias"}));
+  ck_assert_uint_eq(network.removed().size(), 2);
+  expect_equal(network.removed()[0].name, "aux.weight");
+  ck_assert_uint_eq(network.init().size(), 6);
+  ck_assert_int_eq(network.init()[4].parameter, -1);  // the family's own draws come in tree order
+  ck_assert(network.init()[4].shape == (Shape{3, 2}));
+  ck_assert_int_eq(network.init()[5].parameter, 0);
+  ck_assert(static_cast<bool>(network.trace({1, 3, 2, 2})));
+}
+END_TEST
+
 START_TEST(convolution_shapes) {
   struct Row {
     int kernel;
@@ -213,6 +236,32 @@ START_TEST(operands_that_do_not_fit_are_refused) {
 }
 END_TEST
 
+START_TEST(forwards_may_take_lists) {
+  class Joined final : public graph::Module {
+   public:
+    explicit Joined(Build& build) { conv_ = add("conv", std::make_unique<nn::Conv2d>(build, 6, 2, 1)); }
+    Value forward(const std::vector<Value>& features) const { return conv_(graph::cat(features)); }
+
+   private:
+    graph::Ref<nn::Conv2d> conv_;
+  };
+  const auto network = sketch(
+      [](SketchModule& m, Build& build) {
+        const auto joined = m.make<Joined>("joined", build);
+        return [joined](Value x) {
+          std::vector<Value> features = {x, graph::relu(x)};
+          return graph::flatten(graph::adaptive_avg_pool2d(joined(features), {{1, 1}}));
+        };
+      },
+      2);
+  const auto graph = network.trace({1, 3, 4, 4});
+  ck_assert(static_cast<bool>(graph));
+  expect_equal(graph->nodes[2].scope, "joined");
+  expect_equal(graph->nodes[3].scope, "joined.conv");
+  expect_equal(graph->nodes[4].scope, "");
+}
+END_TEST
+
 START_TEST(the_first_error_wins_and_the_forward_runs_on) {
   int calls = 0;
   const auto network = sketch(
@@ -265,11 +314,13 @@ END_TEST
 int main() {
   return run_suite("trace", 30, names_follow_registration_not_construction,
                    own_tensors_come_before_children_and_buffers_after_parameters,
-                   dropped_modules_keep_their_draws, convolution_shapes, pooling_shapes,
+                   dropped_modules_keep_their_draws,
+                   removed_children_are_initialised_in_their_place_and_nowhere_else,
+                   convolution_shapes, pooling_shapes,
                    small_images_name_the_layer,
                    squeezenet_accepts_its_documented_minimum_and_no_less,
                    inputs_that_are_no_images_are_refused, operands_that_do_not_fit_are_refused,
-                   the_first_error_wins_and_the_forward_runs_on,
+                   forwards_may_take_lists, the_first_error_wins_and_the_forward_runs_on,
                    results_that_nobody_reads_are_not_in_the_graph,
                    a_forward_of_the_wrong_width_is_our_bug);
 }

@@ -107,10 +107,9 @@ START_TEST(weights_sum_to_one) {
                                    turn % 2 ? Interpolation::kBicubic : Interpolation::kBilinear);
     transforms.antialias = turn % 5 != 0;
     const bool pil = turn % 3 == 0;
-    const Plan plan =
-        plan_of(transforms, random(1, 700), random(1, 700),
-                pil ? TransformsBackend::kPil : TransformsBackend::kTensor,
-                turn % 7 == 0 ? FloatSums::kSeparate : FloatSums::kGrouped);
+    const Plan plan = plan_of(transforms, random(1, 700), random(1, 700),
+                              pil ? TransformsBackend::kPil : TransformsBackend::kTensor,
+                              turn % 7 == 0 ? FloatSums::kSeparate : FloatSums::kGrouped);
     for (const auto* taps : {&plan.horizontal, &plan.vertical}) {
       if (taps->identity) continue;
       for (std::size_t i = 0; i < taps->first.size(); ++i) {
@@ -143,7 +142,8 @@ START_TEST(halving) {
   ck_assert_float_eq(inner[2], 0.375f);
   ck_assert_float_eq(inner[3], 0.125f);
   const Plan fixed = plan_of(recipe(4, 4), 8, 8, TransformsBackend::kPil);
-  ck_assert_int_eq(fixed.horizontal.fixed[static_cast<std::size_t>(fixed.horizontal.stride)], 1 << 19);
+  ck_assert_int_eq(fixed.horizontal.fixed[static_cast<std::size_t>(fixed.horizontal.stride)],
+                   1 << 19);
   ck_assert(fixed.horizontal.weights.empty());
   ck_assert(taps.fixed.empty());
 }
@@ -152,7 +152,8 @@ END_TEST
 // Which taps are fused: after whole groups of four behind the first one.
 START_TEST(order_of_sums) {
   const Plan grouped = plan_of(recipe(100, 100), 900, 450);
-  const Plan separate = plan_of(recipe(100, 100), 900, 450, TransformsBackend::kTensor, FloatSums::kSeparate);
+  const Plan separate =
+      plan_of(recipe(100, 100), 900, 450, TransformsBackend::kTensor, FloatSums::kSeparate);
   bool some_fused = false;
   for (std::size_t i = 0; i < grouped.vertical.first.size(); ++i) {
     const int count = grouped.vertical.count[i];
