@@ -16,7 +16,7 @@
 namespace {
 
 struct Picture {
-  int width = 0, height = 0;        // pixels
+  int width = 0, height = 0;         // pixels
   std::vector<std::uint8_t> pixels;  // RGB, row after row
   tv::FrameView view() const {
     tv::FrameView view;

@@ -75,8 +75,7 @@ GQuark quark(Domain domain) {
 void post(GstElement* element, GstMessageType type, const Error& error, Stage stage) {
   if (error.code == Code::kCancelled) return;
   const BusCode to = bus_code(error.code, stage);
-  const std::string text =
-      error.hint.empty() ? error.what + "." : error.what + ". " + error.hint + ".";
+  const std::string text = error.text();
   const std::string debug = "code " + std::string(code_name(error.code));
   // The message takes ownership of both strings.
   gst_element_message_full(element, type, to.domain, to.code, g_strdup(text.c_str()),

@@ -29,7 +29,7 @@ struct BusCode {
 /// The table of docs/element.md.
 BusCode bus_code(Code code, Stage stage);
 
-/// Posts one ERROR message: text "what. hint", debug text with the code's name. Cancelled is
+/// Posts one ERROR message: text "what (hint)", debug text with the code's name. Cancelled is
 /// nobody's fault: it posts nothing.
 void post_error(GstElement* element, const Error& error, Stage stage);
 

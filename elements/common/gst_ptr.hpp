@@ -8,20 +8,20 @@
 
 namespace tv {
 
-/// Calls the C function that releases a T.
-template <auto kRelease>
+/// Gives a resource back, each in its own way.
 struct Release {
-  template <typename T>
-  void operator()(T* resource) const {
-    kRelease(resource);
-  }
+  void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
+  void operator()(GstCaps* caps) const { gst_caps_unref(caps); }
+  void operator()(GstMessage* message) const { gst_message_unref(message); }
+  void operator()(GstStructure* structure) const { gst_structure_free(structure); }
+  void operator()(gchar* text) const { g_free(text); }
 };
 
-using BufferRef = std::unique_ptr<GstBuffer, Release<gst_buffer_unref>>;
-using CapsRef = std::unique_ptr<GstCaps, Release<gst_caps_unref>>;
-using MessageRef = std::unique_ptr<GstMessage, Release<gst_message_unref>>;
-using StructurePtr = std::unique_ptr<GstStructure, Release<gst_structure_free>>;
-using GCharPtr = std::unique_ptr<gchar, Release<g_free>>;
+using BufferRef = std::unique_ptr<GstBuffer, Release>;
+using CapsRef = std::unique_ptr<GstCaps, Release>;
+using MessageRef = std::unique_ptr<GstMessage, Release>;
+using StructurePtr = std::unique_ptr<GstStructure, Release>;
+using GCharPtr = std::unique_ptr<gchar, Release>;
 
 /// A GValue that is cleared at the end of its scope.
 class Value {

@@ -81,10 +81,8 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
                       .seed = spec.seed,
                       .executor = spec.executor,
                       .device_index = device.index};
-  ReadyModel ready{.model = nullptr,
-                   .network = model.network,
-                   .sha256 = {},
-                   .device = device_text(device)};
+  ReadyModel ready{
+      .model = nullptr, .network = model.network, .sha256 = {}, .device = device_text(device)};
   graph::BoundTensors tensors;
   if (spec.weights || !spec.weights_file.empty()) {
     TV_RETURN_IF_ERROR(check_cancelled(fetch));
@@ -114,14 +112,12 @@ std::vector<Score> top_k(std::span<const float> logits, int k) {
   std::iota(order.begin(), order.end(), 0);
   const auto count = std::min(static_cast<std::size_t>(k), order.size());
   const auto logit = [&](int index) { return logits[static_cast<std::size_t>(index)]; };
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](int a, int b) {
-                      return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
-                    });
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+      [&](int a, int b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
   std::vector<Score> scores;
   for (std::size_t i = 0; i < count; ++i)
-    scores.push_back(
-        {order[i], static_cast<float>(std::exp(logit(order[i]) - largest) / sum)});
+    scores.push_back({order[i], static_cast<float>(std::exp(logit(order[i]) - largest) / sum)});
   return scores;
 }
 

@@ -1,5 +1,5 @@
-// The door to inference: load a model on a device, run it. No LibTorch and no GStreamer in here; the backend is a
-// module opened at run time (libtvinference-cpu.so), never closed again.
+// The door to inference: load a model on a device, run it. No LibTorch and no GStreamer in here;
+// the backend is a module opened at run time (libtvinference-cpu.so), never closed again.
 #pragma once
 
 #include <cstdint>
@@ -47,10 +47,10 @@ struct LoadRequest {
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
-  /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major. The first run at a new
-  /// shape prepares it (weights reordered, kernels chosen) and takes several times as long.
-  /// Fails: InvalidArgument (image too small), Device (out of memory), Unavailable (in a forked child), Cancelled (the
-  /// process is exiting), Internal.
+  /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major. The
+  /// first run at a new shape prepares it (weights reordered, kernels chosen) and takes several
+  /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), Unavailable
+  /// (in a forked child), Cancelled (the process is exiting), Internal.
   virtual Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) = 0;
   /// The parameters as they are now, named, in state_dict() order. Views own their memory.
   virtual Result<std::vector<std::pair<std::string, TensorView>>> state_dict() = 0;
@@ -65,26 +65,30 @@ class Backend {
   virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
 };
 
-/// Opens the backend for a device. The first call costs about half a second. Looks for the module in every folder of
-/// $TV_BACKEND_PATH (colon-separated; ignored in set-uid programs), where the build was told to install it, and beside
-/// the library or program that holds this code. Thread-safe. Fails: Unavailable with the file names tried and the
-/// loader's own message, or in a process forked after the backend was opened (LibTorch's threads do not survive a fork).
+/// Opens the backend for a device. The first call costs about half a second. Looks for the module
+/// in every folder of $TV_BACKEND_PATH (colon-separated; ignored in set-uid programs), where the
+/// build was told to install it, and beside the library or program that holds this code.
+/// Thread-safe. Fails: Unavailable with the file names tried and the loader's own message, or in a
+/// process forked after the backend was opened (LibTorch's threads do not survive a fork).
 Result<Backend*> open_backend(DeviceKind kind);
 
-/// Version of the interface above between the library and its modules; a module of another version is refused.
+/// Version of the interface above between the library and its modules; a module of another version
+/// is refused.
 inline constexpr int kBackendVersion = 1;
-/// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its own.
+/// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its
+/// own.
 using BackendOpenFn = Backend* (*)(int version);
 
 /// Everything an application needs to go from a weights name to logits.
 struct ModelSpec {
-  const Weights* weights = nullptr;   ///< the entry; nullptr: `builder` with random initialisation
-  std::string builder = {};           ///< with weights: ignored
-  std::string weights_file = {};      ///< a local file for the architecture instead of the entry's own; no digest check
+  const Weights* weights = nullptr;  ///< the entry; nullptr: `builder` with random initialisation
+  std::string builder = {};          ///< with weights: ignored
+  std::string weights_file =
+      {};  ///< a local file for the architecture instead of the entry's own; no digest check
   std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
-  std::uint64_t seed = 0;             ///< of random initialisation
+  std::uint64_t seed = 0;               ///< of random initialisation
   Executor executor = Executor::kFused;
-  std::optional<Device> device = {};    ///< nullopt: the best one there is
+  std::optional<Device> device = {};  ///< nullopt: the best one there is
 };
 
 /// A model ready to run, with where its numbers came from.
@@ -95,16 +99,18 @@ struct ReadyModel {
   std::string device;  ///< "cpu", "cuda:0"
 };
 
-/// fetch (or read) -> parse -> build -> bind -> load, then one inference at the given input size as warm-up (0 = none).
-/// Blocks; call it off the streaming thread.
-Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {}, int warm_up_size = 0);
+/// fetch (or read) -> parse -> build -> bind -> load, then one inference at the given input size as
+/// warm-up (0 = none). Blocks; call it off the streaming thread.
+Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {},
+                              int warm_up_size = 0);
 
 struct Score {
-  int index = 0;         ///< class
+  int index = 0;          ///< class
   float probability = 0;  ///< 0..1, softmax
 };
-/// softmax in float64, then the k largest (at most as many as there are), descending; equal scores in order of index.
-/// Empty when a logit is NaN or infinite: nothing can be said about such a frame.
+/// softmax in float64, then the k largest (at most as many as there are), descending; equal scores
+/// in order of index. Empty when a logit is NaN or infinite: nothing can be said about such a
+/// frame.
 std::vector<Score> top_k(std::span<const float> logits, int k);
 
 }  // namespace tv::inference

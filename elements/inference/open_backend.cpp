@@ -1,4 +1,5 @@
-// Finds and opens backend modules. They are never closed: LibTorch's static objects do not survive that.
+// Finds and opens backend modules. They are never closed: LibTorch's static objects do not survive
+// that.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -79,7 +80,8 @@ struct Slot {
 };
 
 Slot& slot_of(DeviceKind kind) {
-  static auto* const kSlots = new std::array<Slot, kModules.size()>;  // outlives every static object
+  static auto* const kSlots =
+      new std::array<Slot, kModules.size()>;  // outlives every static object
   return (*kSlots)[static_cast<std::size_t>(kind)];
 }
 
@@ -108,10 +110,9 @@ Result<Backend*> open_backend(DeviceKind kind) {
     tried += (tried.empty() ? "" : "; ") + path.string() + ": " + why;
   }
   return Error{Code::kUnavailable, "no " + name + " backend: " + tried,
-               kind == DeviceKind::kCpu
-                   ? "install the module " + std::string(kModules[which]) +
-                         " and LibTorch, or name its folder in TV_BACKEND_PATH"
-                   : "use device=cpu or device=auto"};
+               kind == DeviceKind::kCpu ? "install the module " + std::string(kModules[which]) +
+                                              " and LibTorch, or name its folder in TV_BACKEND_PATH"
+                                        : "use device=cpu or device=auto"};
 }
 
 }  // namespace tv::inference

@@ -20,8 +20,7 @@ constexpr int padded(int count) {
   return (count + kPadding - 1) / kPadding * kPadding + kPadding;
 }
 
-// ---- colour (cpu_color.cpp)
-// --------------------------------------------------------------------------
+// ---- colour: cpu_color.cpp ----
 
 /// `count` packed pixels of `step` (3 or 4) bytes -> three padded rows of bytes.
 void split_pixels(const std::uint8_t* pixels, int step, const int offsets[3], int count,
@@ -42,10 +41,10 @@ void quadruple(const std::int16_t* in, int count, std::int16_t* out);
 void yuv_to_rgb_row(const YuvConstants& constants, const std::int16_t* y, const std::int16_t* u16,
                     const std::int16_t* v16, int count, std::uint8_t* const rgb[3]);
 
-// ---- resampling (cpu_resample.cpp)
-// ------------------------------------------------------------------- T is float for kTensor and
-// std::int32_t for kPil. Taps have weights of that kind, also for an axis that is not resampled
-// (one tap of weight one).
+// ---- resampling: cpu_resample.cpp ----
+//
+// T is float for kTensor and std::int32_t for kPil. Taps have weights of that kind, also for an
+// axis that is not resampled (one tap of weight one).
 
 /// Whether the kernels' instruction set has fused multiply-add; FloatSums::kGrouped needs it.
 bool kernels_fuse();

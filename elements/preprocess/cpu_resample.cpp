@@ -24,14 +24,15 @@ HWY_INLINE void transpose_bytes(const std::uint8_t* rows, std::ptrdiff_t stride,
                                 std::uint8_t* out) {
   const hn::FixedTag<std::uint8_t, 16> d;
   alignas(16) std::uint8_t other[256];
-  const auto round = [&](const std::uint8_t* from, std::ptrdiff_t from_stride, std::uint8_t* to) {
-    for (int i = 0; i < 8; ++i) {
-      const auto a = hn::LoadU(d, from + i * from_stride);
-      const auto b = hn::LoadU(d, from + (i + 8) * from_stride);
-      hn::Store(hn::InterleaveLower(d, a, b), d, to + 32 * i);
-      hn::Store(hn::InterleaveUpper(d, a, b), d, to + 32 * i + 16);
-    }
-  };
+  const auto round = [&](const std::uint8_t* from, std::ptrdiff_t from_stride, std::uint8_t* to)
+                         HWY_ATTR {
+                           for (int i = 0; i < 8; ++i) {
+                             const auto a = hn::LoadU(d, from + i * from_stride);
+                             const auto b = hn::LoadU(d, from + (i + 8) * from_stride);
+                             hn::Store(hn::InterleaveLower(d, a, b), d, to + 32 * i);
+                             hn::Store(hn::InterleaveUpper(d, a, b), d, to + 32 * i + 16);
+                           }
+                         };
   round(rows, stride, other);
   round(other, 16, out);
   round(out, 16, other);

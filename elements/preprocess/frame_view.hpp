@@ -10,29 +10,12 @@
 
 namespace tv {
 
+// clang-format off
 enum class PixelFormat : std::uint8_t {
-  kRgb,
-  kBgr,
-  kRgba,
-  kBgra,
-  kArgb,
-  kAbgr,
-  kRgbx,
-  kBgrx,
-  kXrgb,
-  kXbgr,
-  kGray8,
-  kI420,
-  kYv12,
-  kNv12,
-  kNv21,
-  kYuy2,
-  kUyvy,
-  kY42b,
-  kY444,
-  kI420_10le,
-  kP010_10le,
+  kRgb, kBgr, kRgba, kBgra, kArgb, kAbgr, kRgbx, kBgrx, kXrgb, kXbgr, kGray8,
+  kI420, kYv12, kNv12, kNv21, kYuy2, kUyvy, kY42b, kY444, kI420_10le, kP010_10le,
 };
+// clang-format on
 
 /// Where one component of a pixel lies: in plane `plane`, at byte offset + (x >> shift_x) * step of
 /// row (y >> shift_y). Subsampled components have ceil(size / 2) samples.

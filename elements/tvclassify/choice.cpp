@@ -51,8 +51,10 @@ Status check_source(const Weights& weights, const Settings& settings) {
   FetchOptions options;
   options.offline = true;
   Result<FileBytes> none = fetch_weights(weights, options);
-  if (!none) return none.error();
-  return {};
+  if (none) return {};
+  // The name is known: what is missing is a file.
+  if (none.error().code == Code::kNotFound) none.error().code = Code::kUnreadable;
+  return none.error();
 }
 
 }  // namespace

@@ -124,7 +124,10 @@ gboolean start(GstBaseTransform* base) {
     const Settings settings = impl.settings();
     Result<Choice> choice = choose(settings);
     if (!choice) {
-      post_error(element, choice.error(), Stage::kSettings);
+      Error& error = choice.error();
+      if (!settings.weights.empty())
+        error.what = "cannot load weights \"" + settings.weights + "\": " + error.what;
+      post_error(element, error, Stage::kSettings);
       return FALSE;
     }
     impl.begin(std::make_shared<Run>(element, std::move(*choice), settings));

@@ -71,8 +71,7 @@ Run::Run(GstElement* element, Choice choice, const Settings& settings)
                                              std::move(listener));
 }
 
-Status Run::set_caps(const GstCaps* caps) {
-  info_.reset();
+Result<GstVideoInfo> Run::judge_caps(GstCaps* caps) const {
   const GstStructure* structure = gst_caps_get_structure(caps, 0);
   const char* interlace = gst_structure_get_string(structure, "interlace-mode");
   if (interlace && std::string_view(interlace) == "alternate")
@@ -82,13 +81,24 @@ Status Run::set_caps(const GstCaps* caps) {
   GstVideoInfo info;
   if (!gst_video_info_from_caps(&info, caps))
     return Error{Code::kInvalidArgument,
-                 "caps that describe no video frame: " +
-                     std::string(GCharPtr(gst_caps_to_string(caps)).get()),
+                 std::string("caps that describe no video frame: ") +
+                     GCharPtr(gst_caps_to_string(caps)).get(),
                  ""};
   const Result<Plan> plan = make_plan(choice_.recipe, GST_VIDEO_INFO_WIDTH(&info),
                                       GST_VIDEO_INFO_HEIGHT(&info), backend_);
   if (!plan) return plan.error();
-  info_ = info;
+  return info;
+}
+
+Status Run::set_caps(GstCaps* caps) {
+  info_.reset();
+  // Refused caps are sticky on the pad in front and come again with each push.
+  if (refused_ && gst_caps_is_equal(refused_.get(), caps))
+    return Error{Code::kCancelled, "the same caps again", ""};
+  Result<GstVideoInfo> info = judge_caps(caps);
+  refused_.reset(info ? nullptr : gst_caps_ref(caps));
+  if (!info) return info.error();
+  info_ = *info;
   return {};
 }
 

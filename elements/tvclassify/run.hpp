@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "elements/common/gst_ptr.hpp"
 #include "elements/tvclassify/choice.hpp"
 #include "elements/tvclassify/classifier.hpp"
 #include "elements/tvclassify/history.hpp"
@@ -25,9 +26,9 @@ class Run {
   /// Starts loading; progress and errors go to the bus. The element must outlive the run.
   Run(GstElement* element, Choice choice, const Settings& settings);
 
-  /// The caps of the frames that follow. Fails: Unsupported (interlace-mode=alternate),
-  /// InvalidArgument (a size that the recipe cannot take).
-  Status set_caps(const GstCaps* caps);
+  /// The caps of the frames that follow. Fails: Unsupported (interlace-mode=alternate), Cancelled
+  /// (refused before), InvalidArgument (a size that the recipe cannot take).
+  Status set_caps(GstCaps* caps);
 
   /// Decides, classifies, and writes the result on the (writable) buffer. `stats` are of the frames
   /// before; the status of this one is the returned result's. OK, ERROR (reported), or FLUSHING.
@@ -51,6 +52,7 @@ class Run {
   void note_qos(double proportion, GstClockTime earliest_time);
 
  private:
+  Result<GstVideoInfo> judge_caps(GstCaps* caps) const;
   FrameResult classify(GstBuffer* buffer, const Settings& settings, std::optional<Scores>& scores,
                        bool& stopped);
   /// A warning, or an error when there have been too many in a row.
@@ -61,6 +63,7 @@ class Run {
   const Choice choice_;
   const TransformsBackend backend_;
   std::optional<GstVideoInfo> info_;
+  CapsRef refused_;
   History history_;
   Error failure_;  // of the last failed frame
 

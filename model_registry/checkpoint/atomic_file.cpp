@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <system_error>
 
+#include "model_registry/checkpoint/fault.hpp"
+
 namespace tv::checkpoint {
 namespace {
 
@@ -36,7 +38,7 @@ AtomicFile::~AtomicFile() {
 Error AtomicFile::failure(const char* doing, int error) const {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return {full ? Code::kNoSpace : Code::kUnwritable,
-          path_ + ": cannot " + doing + ": " + std::generic_category().message(error),
+          printable(path_) + ": cannot " + doing + ": " + std::generic_category().message(error),
           full ? "free some space" : "check that the folder exists and can be written to"};
 }
 
@@ -46,7 +48,7 @@ Status AtomicFile::open(const std::string& path) {
     return Error{Code::kUnwritable, "an empty path, or one with a NUL byte, names no file", ""};
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
-    return Error{Code::kUnwritable, path + ": exists and is no regular file",
+    return Error{Code::kUnwritable, printable(path) + ": exists and is no regular file",
                  "choose another name"};
   for (int attempt = 0; attempt < kAttempts && fd_ < 0; ++attempt) {
     temporary_ = path + random_suffix();

@@ -29,7 +29,8 @@ struct FileBytes {
 };
 
 /// Reads a regular file (no directory, FIFO or device; never blocks on open). At most `max_size`
-/// bytes. Fails: NotFound, Unreadable, each with the path.
+/// bytes. Fails: NotFound, Unreadable (empty files too), Unavailable (no memory), each with the
+/// path.
 Result<FileBytes> read_file(const std::string& path,
                             std::uint64_t max_size = std::uint64_t{8} << 30);
 
@@ -51,14 +52,26 @@ struct Checkpoint {
   /// Entries in file order; nested dicts are flattened with "." between the keys. Where the file
   /// holds a bare tensor there is one entry named "".
   std::vector<std::pair<std::string, CheckpointValue>> entries;
-  /// `_metadata[module]["version"]` of the state dict, module path -> version.
+  /// `_metadata[module]["version"]` of the state dict, module path -> version; below a nested dict
+  /// the path begins with its name, as the entries do.
   std::map<std::string, std::int64_t> versions;
 
   const CheckpointValue* find(std::string_view name) const;
 };
 
-/// Parses a file. Fails: BadCheckpoint, naming the path, record, byte offset and what was refused.
-/// CPU time is linear in the file's size; memory at most the file plus 64 MiB.
+/// Parses a file. Fails: BadCheckpoint, naming the path, record, byte offset and what was refused;
+/// Unavailable when memory runs out. CPU time is linear in the file's size; memory at most the file
+/// plus 64 MiB.
+///
+/// What is read: dicts and ordered dicts (keys: strings, integers), lists, tuples, tensors,
+/// parameters, quantised tensors, numbers of 64 bits, bools, strings, None, dtypes. Lists and
+/// tuples that hold a dict are flattened by position ("optimizer.param_groups.0.lr"). Storages of
+/// any device come to the CPU. Limits: 64 levels, 1048576 values, names of 4096 bytes, strings of 1
+/// MiB; all views together reach at most 8 times the file plus 64 MiB (expanded tensors count in
+/// full).
+///
+/// Every record of a zip file that is used is held against its CRC-32. Legacy files carry no
+/// checksum: a damaged one may be read with other values, and only its digest tells.
 Result<Checkpoint> read_checkpoint(const FileBytes& file);
 
 /// Writes a tensor so that Python's torch.load(weights_only=True) reads it back; zip format,

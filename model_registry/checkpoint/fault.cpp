@@ -6,7 +6,7 @@ namespace tv::checkpoint {
 namespace {
 
 std::string place_text(const Place& place) {
-  std::string text(place.path);
+  std::string text = printable(place.path);
   if (!place.record.empty()) {
     text += ": ";
     text += place.record;
@@ -29,6 +29,27 @@ std::size_t utf8_length(std::string_view text) {
   if (lead == 0xF0 && at(1) < 0x90) return 0;
   if (lead == 0xF4 && at(1) > 0x8F) return 0;
   return length;
+}
+
+// `special` characters get a backslash.
+std::string escaped(std::string_view text, std::string_view special) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  while (!text.empty()) {
+    const auto c = static_cast<unsigned char>(text[0]);
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || c < 0x20 || c == 0x7F) {
+      out += "\\x";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+      text.remove_prefix(1);
+      continue;
+    }
+    if (special.find(text[0]) != special.npos) out += '\\';
+    out += text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return out;
 }
 
 }  // namespace
@@ -67,28 +88,14 @@ bool valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string printable(std::string_view text) {
+  return escaped(text, "");
+}
+
 std::string quoted(std::string_view text) {
   constexpr std::size_t kMax = 80;
-  constexpr char kHex[] = "0123456789abcdef";
   const bool cut = text.size() > kMax;
-  if (cut) text = text.substr(0, kMax);
-  std::string out = "\"";
-  while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text[0]);
-    const std::size_t length = utf8_length(text);
-    if (length == 0 || c < 0x20 || c == 0x7F) {
-      out += "\\x";
-      out += kHex[c >> 4];
-      out += kHex[c & 15];
-      text.remove_prefix(1);
-      continue;
-    }
-    if (c == '"' || c == '\\') out += '\\';
-    out += text.substr(0, length);
-    text.remove_prefix(length);
-  }
-  out += cut ? "\"..." : "\"";
-  return out;
+  return "\"" + escaped(text.substr(0, kMax), "\"\\") + (cut ? "\"..." : "\"");
 }
 
 }  // namespace tv::checkpoint

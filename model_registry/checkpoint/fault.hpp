@@ -32,8 +32,9 @@ Error refuse_named(const Place& place, std::string_view name, std::string_view w
 /// What to say when Budget::charge() fails.
 Error over_budget(const Place& place, std::uint64_t offset);
 
-/// In double quotes, cut after 80 bytes, everything but printable ASCII and valid UTF-8 escaped as
-/// \xNN.
+/// Fit for a message of one line: control characters and bytes that are not UTF-8 become \xNN.
+std::string printable(std::string_view text);
+/// printable() in double quotes, cut after 80 bytes, with quotes and backslashes escaped too.
 std::string quoted(std::string_view text);
 bool valid_utf8(std::string_view text);
 

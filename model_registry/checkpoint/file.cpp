@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "model_registry/checkpoint/checkpoint.hpp"
+#include "model_registry/checkpoint/fault.hpp"
 
 namespace tv {
 namespace {
@@ -63,13 +64,14 @@ std::string_view type_text(mode_t mode) {
 }
 
 Error unreadable(const std::string& path, std::string_view what, std::string hint = {}) {
-  return {Code::kUnreadable, path + ": " + std::string(what), std::move(hint)};
+  return {Code::kUnreadable, checkpoint::printable(path) + ": " + std::string(what),
+          std::move(hint)};
 }
 
 Error open_error(const std::string& path, int error) {
   const std::string text = std::generic_category().message(error);
   if (error == ENOENT || error == ENOTDIR)
-    return {Code::kNotFound, path + ": " + text, "check the path"};
+    return {Code::kNotFound, checkpoint::printable(path) + ": " + text, "check the path"};
   return unreadable(path, "cannot be opened: " + text);
 }
 
@@ -117,11 +119,15 @@ Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
       static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)), std::free);
   if (!data)
     return Error{Code::kUnavailable,
-                 path + ": not enough memory for its " + std::to_string(size) + " bytes", ""};
+                 checkpoint::printable(path) + ": not enough memory for its " +
+                     std::to_string(size) + " bytes",
+                 ""};
   Sha256 hash;
   TV_RETURN_IF_ERROR(read_all(file.get(), path, data.get(), size, hash));
   std::string digest = hash.finish();
-  if (digest.empty()) return Error{Code::kInternal, path + ": OpenSSL cannot compute SHA-256", ""};
+  if (digest.empty())
+    return Error{Code::kInternal, checkpoint::printable(path) + ": OpenSSL cannot compute SHA-256",
+                 ""};
   return FileBytes{data, static_cast<std::size_t>(size), path, std::move(digest)};
 }
 

@@ -56,7 +56,7 @@ bool looks_like_safetensors(std::string_view head, std::size_t file_size) {
 
 Error foreign(const FileBytes& file, std::string_view what, std::string_view hint) {
   return {Code::kBadCheckpoint,
-          file.path + ": offset 0: refused " + std::string(what) +
+          checkpoint::printable(file.path) + ": offset 0: refused " + std::string(what) +
               ", expected a file written by torch.save",
           std::string(hint)};
 }
@@ -101,7 +101,7 @@ Result<Checkpoint> read_checkpoint(const FileBytes& file) {
   try {
     const std::string_view head(reinterpret_cast<const char*>(file.data.get()), file.size);
     if (head.empty())
-      return Error{Code::kBadCheckpoint, file.path + ": the file is empty",
+      return Error{Code::kBadCheckpoint, checkpoint::printable(file.path) + ": the file is empty",
                    std::string(checkpoint::kDamagedHint)};
     checkpoint::Budget budget;
     if (head.starts_with("PK\x03\x04")) return checkpoint::read_zip_checkpoint(file, budget);
@@ -110,9 +110,9 @@ Result<Checkpoint> read_checkpoint(const FileBytes& file) {
       return checkpoint::read_legacy_checkpoint(file, budget);
     return refuse_foreign(file);
   } catch (const std::bad_alloc&) {
-    return Error{Code::kUnavailable, file.path + ": out of memory", ""};
+    return Error{Code::kUnavailable, checkpoint::printable(file.path) + ": out of memory", ""};
   } catch (const std::exception& e) {
-    return Error{Code::kInternal, file.path + ": " + e.what(), ""};
+    return Error{Code::kInternal, checkpoint::printable(file.path) + ": " + e.what(), ""};
   }
 }
 

@@ -48,12 +48,22 @@ void for_each_row(const TensorView& view, Visit visit) {
 
 // All exponent bits set: infinity or not a number.
 template <typename Bits, Bits kExponent>
+bool has_full_exponent(const std::byte* data) {
+  Bits bits;
+  std::memcpy(&bits, data, sizeof bits);
+  return (bits & kExponent) == kExponent;
+}
+
+template <typename Bits, Bits kExponent>
 bool row_has_nonfinite(const std::byte* data, std::int64_t count, std::int64_t step) {
+  constexpr std::int64_t kDense = sizeof(Bits);
   bool found = false;
-  for (std::int64_t i = 0; i < count; ++i) {
-    Bits bits;
-    std::memcpy(&bits, data + i * step, sizeof bits);
-    found |= (bits & kExponent) == kExponent;
+  if (step == kDense) {  // the compiler makes vectors of this one
+    for (std::int64_t i = 0; i < count; ++i)
+      found |= has_full_exponent<Bits, kExponent>(data + i * kDense);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i)
+      found |= has_full_exponent<Bits, kExponent>(data + i * step);
   }
   return found;
 }

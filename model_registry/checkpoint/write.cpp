@@ -26,7 +26,9 @@ std::string folder_of(const std::string& path) {
 Status check_tensor(const std::string& path, const std::string& name, const TensorView& view) {
   const auto invalid = [&](std::string_view what) {
     return Error{Code::kInvalidArgument,
-                 path + ": tensor " + checkpoint::quoted(name) + ": " + std::string(what), ""};
+                 checkpoint::printable(path) + ": tensor " + checkpoint::quoted(name) + ": " +
+                     std::string(what),
+                 ""};
   };
   const bool quantized =
       view.dtype == DType::kQInt8 || view.dtype == DType::kQUInt8 || view.dtype == DType::kQInt32;
@@ -73,7 +75,8 @@ Status guarded(const std::string& path, Write write) {
   try {
     return write();
   } catch (const std::exception& e) {
-    return Error{Code::kUnavailable, path + ": cannot be written: " + e.what(), ""};
+    return Error{Code::kUnavailable,
+                 checkpoint::printable(path) + ": cannot be written: " + e.what(), ""};
   }
 }
 
@@ -96,8 +99,10 @@ Status write_state_dict(const std::string& path,
     for (const auto& [name, view] : entries) {
       TV_RETURN_IF_ERROR(check_tensor(path, name, view));
       if (!names.insert(name).second)
-        return Error{Code::kInvalidArgument,
-                     path + ": two tensors are called " + checkpoint::quoted(name), ""};
+        return Error{
+            Code::kInvalidArgument,
+            checkpoint::printable(path) + ": two tensors are called " + checkpoint::quoted(name),
+            ""};
     }
     PickleWriter writer;
     writer.state_dict(entries, versions);

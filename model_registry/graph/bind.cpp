@@ -21,15 +21,15 @@ Index index_of(const Network& network) {
 }
 
 bool all_begin_with(const Checkpoint& checkpoint, std::size_t from, std::string_view prefix) {
-  return std::all_of(
-      checkpoint.entries.begin(), checkpoint.entries.end(),
-      [&](const auto& entry) { return std::string_view(entry.first).substr(from).starts_with(prefix); });
+  return std::all_of(checkpoint.entries.begin(), checkpoint.entries.end(), [&](const auto& entry) {
+    return std::string_view(entry.first).substr(from).starts_with(prefix);
+  });
 }
 
 bool any_known(const Checkpoint& checkpoint, std::size_t from, const Index& index) {
-  return std::any_of(
-      checkpoint.entries.begin(), checkpoint.entries.end(),
-      [&](const auto& entry) { return index.contains(std::string_view(entry.first).substr(from)); });
+  return std::any_of(checkpoint.entries.begin(), checkpoint.entries.end(), [&](const auto& entry) {
+    return index.contains(std::string_view(entry.first).substr(from));
+  });
 }
 
 // How many leading characters of every name belong to wrappers.
@@ -69,13 +69,14 @@ struct Comparison {
   std::map<std::string_view, const TensorView*> tensors;
 };
 
-// Every mis-shaped tensor differs in its number of classes alone: the file is this architecture for other classes.
+// Every mis-shaped tensor differs in its number of classes alone: the file is this architecture for
+// other classes.
 void look_at_head(const Parameter& parameter, const TensorView& tensor, int num_classes,
                   bool& only_head, Misfit& misfit) {
-  const bool head = !parameter.shape.empty() && parameter.shape[0] == num_classes &&
-                    tensor.sizes.size() == parameter.shape.size() && tensor.sizes[0] > 0 &&
-                    std::equal(tensor.sizes.begin() + 1, tensor.sizes.end(),
-                               parameter.shape.begin() + 1);
+  const bool head =
+      !parameter.shape.empty() && parameter.shape[0] == num_classes &&
+      tensor.sizes.size() == parameter.shape.size() && tensor.sizes[0] > 0 &&
+      std::equal(tensor.sizes.begin() + 1, tensor.sizes.end(), parameter.shape.begin() + 1);
   const auto classes = head ? static_cast<int>(tensor.sizes[0]) : 0;
   if (!head || (misfit.other_num_classes != 0 && misfit.other_num_classes != classes))
     only_head = false;
@@ -120,7 +121,8 @@ Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
 void append_list(std::string& text, std::string_view label, const std::vector<std::string>& items,
                  std::string_view separator) {
   if (items.empty()) return;
-  text += (text.empty() ? "" : "; ") + std::to_string(items.size()) + " " + std::string(label) + ": ";
+  text +=
+      (text.empty() ? "" : "; ") + std::to_string(items.size()) + " " + std::string(label) + ": ";
   for (std::size_t i = 0; i < std::min(items.size(), kListed); ++i)
     text += (i ? std::string(separator) : "") + items[i];
   if (items.size() > kListed) text += std::string(separator) + "...";

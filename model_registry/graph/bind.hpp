@@ -10,19 +10,22 @@
 
 namespace tv::graph {
 
-/// One view a parameter, in Network::parameters() order; a view without data means "keep the initial value" (only for
-/// optional parameters).
+/// One view a parameter, in Network::parameters() order; a view without data means "keep the
+/// initial value" (only for optional parameters).
 using BoundTensors = std::vector<TensorView>;
 
 /// load_state_dict(strict=True). Accepts
-///  - float16, bfloat16 and float64 tensors for float32 parameters (the backend copies them to float32), integers of
+///  - float16, bfloat16 and float64 tensors for float32 parameters (the backend copies them to
+///  float32), integers of
 ///    any width for integer buffers;
 ///  - files without num_batches_tracked;
-///  - a file all of whose names begin with one of the prefixes "module.", "model.", "state_dict.", "model_state_dict."
-///    (as data-parallel wrappers and training scripts leave them): that prefix, and only that one, is taken off, again
-///    while this holds and no name is known.
-/// Fails: BadCheckpoint with the numbers and the first five of all missing, unexpected, mis-shaped and mis-typed names
-/// at once. tv::bind_checkpoint (models.hpp) does the same and adds the builder that the file looks like.
+///  - a file all of whose names begin with one of the prefixes "module.", "model.", "state_dict.",
+///  "model_state_dict."
+///    (as data-parallel wrappers and training scripts leave them): that prefix, and only that one,
+///    is taken off, again while this holds and no name is known.
+/// Fails: BadCheckpoint with the numbers and the first five of all missing, unexpected, mis-shaped
+/// and mis-typed names at once. tv::bind_checkpoint (models.hpp) does the same and adds the builder
+/// that the file looks like.
 Result<BoundTensors> bind(const Checkpoint& checkpoint, const Network& network);
 
 /// What binding would complain about; all lists empty: it fits.

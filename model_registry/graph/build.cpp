@@ -1,5 +1,5 @@
-// The recording half of torch.nn.init. Bounds are computed in float64 with torch.nn.init's own sequence of
-// operations: a bound that differs in its last bit would change every number drawn.
+// The recording half of torch.nn.init. Bounds are computed in float64 with torch.nn.init's own
+// sequence of operations: a bound that differs in its last bit would change every number drawn.
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -28,7 +28,9 @@ void Build::step(InitRule rule, int parameter, double a, double b, double c, dou
   steps_.push_back({rule, parameter, shape(parameter), a, b, c, d});
 }
 
-void Build::constant(int parameter, double value) { step(InitRule::kConstant, parameter, value); }
+void Build::constant(int parameter, double value) {
+  step(InitRule::kConstant, parameter, value);
+}
 
 void Build::uniform(int parameter, double low, double high) {
   step(InitRule::kUniform, parameter, low, high);

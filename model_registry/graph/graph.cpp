@@ -7,7 +7,7 @@ namespace {
 
 // In the order of enum Op.
 constexpr std::string_view kOpNames[] = {
-    "input",   "conv2d", "batch_norm2d", "relu", "relu6", "max_pool2d", "adaptive_avg_pool2d",
+    "input",   "conv2d", "batch_norm2d", "relu", "relu6",   "max_pool2d", "adaptive_avg_pool2d",
     "flatten", "linear", "add",          "cat",  "dropout",
 };
 static_assert(std::size(kOpNames) == static_cast<std::size_t>(Op::kDropout) + 1);
@@ -18,7 +18,9 @@ std::string pair_text(const std::array<int, 2>& pair) {
   return std::to_string(pair[0]) + "x" + std::to_string(pair[1]);
 }
 
-std::string attr_text(const std::monostate&) { return ""; }
+std::string attr_text(const std::monostate&) {
+  return "";
+}
 
 std::string attr_text(const Conv2dAttrs& a) {
   std::string text = " stride " + pair_text(a.stride) + " padding " + pair_text(a.padding);
@@ -28,14 +30,18 @@ std::string attr_text(const Conv2dAttrs& a) {
   return text;
 }
 
-std::string attr_text(const BatchNormAttrs& a) { return " eps " + std::to_string(a.eps); }
+std::string attr_text(const BatchNormAttrs& a) {
+  return " eps " + std::to_string(a.eps);
+}
 
 std::string attr_text(const PoolAttrs& a) {
   return " " + pair_text(a.kernel) + " stride " + pair_text(a.stride) + " padding " +
          pair_text(a.padding) + (a.ceil_mode ? " ceil" : "");
 }
 
-std::string attr_text(const OutputSizeAttrs& a) { return " to " + pair_text(a.size); }
+std::string attr_text(const OutputSizeAttrs& a) {
+  return " to " + pair_text(a.size);
+}
 
 std::string node_text(const Graph& graph, std::size_t id) {
   const Node& node = graph.nodes[id];
@@ -56,17 +62,21 @@ std::string node_text(const Graph& graph, std::size_t id) {
 
 }  // namespace
 
-std::string_view op_name(Op op) { return kOpNames[static_cast<std::size_t>(op)]; }
+std::string_view op_name(Op op) {
+  return kOpNames[static_cast<std::size_t>(op)];
+}
 
 Graph without_dead_nodes(Graph graph, int output) {
-  const auto count = static_cast<std::size_t>(output) + 1;  // inputs have smaller ids than their readers
+  const auto count =
+      static_cast<std::size_t>(output) + 1;  // inputs have smaller ids than their readers
   std::vector<bool> needed(count, false);
   needed.front() = needed.back() = true;
   for (std::size_t id = count; id-- > 0;) {
     if (!needed[id]) continue;
     for (const int input : graph.nodes[id].inputs) needed[static_cast<std::size_t>(input)] = true;
   }
-  Graph result{.nodes = {}, .first_derived = graph.first_derived, .derived = std::move(graph.derived)};
+  Graph result{
+      .nodes = {}, .first_derived = graph.first_derived, .derived = std::move(graph.derived)};
   std::vector<int> new_id(count, -1);
   for (std::size_t id = 0; id < count; ++id) {
     if (!needed[id]) continue;

@@ -1,5 +1,6 @@
-// A network as data: parameters, the recipe of their random initialisation, and the nodes of one traced input size.
-// No tensors and no LibTorch: executors (elements/inference/backend_*) turn a Graph into calls.
+// A network as data: parameters, the recipe of their random initialisation, and the nodes of one
+// traced input size. No tensors and no LibTorch: executors (elements/inference/backend_*) turn a
+// Graph into calls.
 #pragma once
 
 #include <array>
@@ -20,41 +21,44 @@ struct Parameter {
   Shape shape;
   DType dtype = DType::kFloat32;
   bool is_buffer = false;
-  /// Absent from old files without harm (BatchNorm's num_batches_tracked): stays at its initial value.
+  /// Absent from old files without harm (BatchNorm's num_batches_tracked): stays at its initial
+  /// value.
   bool optional = false;
 };
 
 /// torch.nn.init, one row each. Rules marked * draw from the generator.
 enum class InitRule : std::uint8_t {
-  kConstant,         ///< a = value
-  kUniform,          ///< * a = low, b = high
-  kNormal,           ///< * a = mean, b = std
-  kTruncNormal,      ///< * a = mean, b = std, c = low, d = high
+  kConstant,     ///< a = value
+  kUniform,      ///< * a = low, b = high
+  kNormal,       ///< * a = mean, b = std
+  kTruncNormal,  ///< * a = mean, b = std, c = low, d = high
 };
 
-/// One step of initialisation. A network's steps run in the order in which Python would have drawn the numbers;
-/// kaiming and xavier rules are resolved to kUniform/kNormal with their bounds when the step is recorded.
-/// A parameter may be written more than once (default initialisation first, the family's own after it).
+/// One step of initialisation. A network's steps run in the order in which Python would have drawn
+/// the numbers; kaiming and xavier rules are resolved to kUniform/kNormal with their bounds when
+/// the step is recorded. A parameter may be written more than once (default initialisation first,
+/// the family's own after it).
 struct InitStep {
   InitRule rule = InitRule::kConstant;
-  int parameter = 0;  ///< index into Network::parameters(); -1 = a tensor that Python draws and then throws away
+  int parameter = 0;  ///< index into Network::parameters(); -1 = a tensor that Python draws and
+                      ///< then throws away
   Shape shape;        ///< of the tensor drawn
   double a = 0, b = 0, c = 0, d = 0;
 };
 
 enum class Op : std::uint8_t {
   kInput,
-  kConv2d,             ///< inputs x [, residual: set by passes only]; params weight [, bias]
-  kBatchNorm2d,        ///< params weight, bias, running_mean, running_var
+  kConv2d,       ///< inputs x [, residual: set by passes only]; params weight [, bias]
+  kBatchNorm2d,  ///< params weight, bias, running_mean, running_var
   kRelu,
   kRelu6,
   kMaxPool2d,
   kAdaptiveAvgPool2d,
-  kFlatten,            ///< all dimensions from 1 on
-  kLinear,             ///< params weight, bias
+  kFlatten,  ///< all dimensions from 1 on
+  kLinear,   ///< params weight, bias
   kAdd,
-  kConcat,             ///< along dimension 1
-  kDropout,            ///< identity in inference; passes remove it
+  kConcat,   ///< along dimension 1
+  kDropout,  ///< identity in inference; passes remove it
 };
 std::string_view op_name(Op op);
 
@@ -81,7 +85,8 @@ using Attrs = std::variant<std::monostate, Conv2dAttrs, BatchNormAttrs, PoolAttr
 struct Node {
   Op op = Op::kInput;
   std::vector<int> inputs;  ///< node ids, all smaller than this node's
-  std::vector<int> params;  ///< parameter ids; from Graph::first_derived on they index Graph::derived
+  std::vector<int>
+      params;  ///< parameter ids; from Graph::first_derived on they index Graph::derived
   Attrs attrs;
   Shape shape;        ///< of the result, batch first
   std::string scope;  ///< module path, for messages: "layer1.0.conv1"
@@ -90,14 +95,14 @@ struct Node {
 /// A parameter that a pass computes from others, in float64, when a model is loaded.
 struct DerivedParameter {
   enum class Kind : std::uint8_t { kFoldedWeight, kFoldedBias } kind = Kind::kFoldedWeight;
-  int weight = -1, bias = -1;                          ///< the convolution's; bias -1 = none
+  int weight = -1, bias = -1;                           ///< the convolution's; bias -1 = none
   int gamma = -1, beta = -1, mean = -1, variance = -1;  ///< the batch norm's
   double eps = 1e-5;
   bool operator==(const DerivedParameter&) const = default;
 };
 
-/// The nodes for one input shape, in an order in which they can run. Node 0 is the input, the last one the output;
-/// every node is needed for the output.
+/// The nodes for one input shape, in an order in which they can run. Node 0 is the input, the last
+/// one the output; every node is needed for the output.
 struct Graph {
   std::vector<Node> nodes;
   int first_derived = 0;  ///< number of the network's own parameters
@@ -106,8 +111,8 @@ struct Graph {
   const Shape& output_shape() const { return nodes.back().shape; }
 };
 
-/// The graph without the nodes that `output` does not need, renumbered; the input stays node 0, `output` becomes the
-/// last node.
+/// The graph without the nodes that `output` does not need, renumbered; the input stays node 0,
+/// `output` becomes the last node.
 Graph without_dead_nodes(Graph graph, int output);
 
 /// How many nodes read each node's result; the output counts one reader more.

@@ -22,7 +22,8 @@ bool acceptable(const Shape& input) {
 
 }  // namespace
 
-// ---- Module ----------------------------------------------------------------------------------------------------
+// ---- Module
+// ----------------------------------------------------------------------------------------------------
 
 Value Module::forward(Value x) const {
   return x.trace().fail(x, Op::kInput, "has no forward for a single tensor");
@@ -38,7 +39,8 @@ int Module::add_tensor(std::string name, int parameter) {
   return parameter;
 }
 
-// ---- Trace -----------------------------------------------------------------------------------------------------
+// ---- Trace
+// -----------------------------------------------------------------------------------------------------
 
 Value Trace::record(Op op, std::span<const Value> inputs, std::span<const int> params, Attrs attrs,
                     Shape shape) {
@@ -67,12 +69,11 @@ Value Trace::fail(const Value& x, Op op, std::string_view problem) {
     const std::string side = std::to_string(network_.min_size_);
     const Shape& input = graph_.nodes.front().shape;
     const bool small = input[2] < network_.min_size_ || input[3] < network_.min_size_;
-    error_ = Error{Code::kInvalidArgument,
-                   network_.builder_ + ": layer " + layer + " " + std::string(problem),
-                   small ? "the smallest image for " + network_.builder_ + " is " + side + "x" +
-                               side + ", this one is " + std::to_string(input[2]) + "x" +
-                               std::to_string(input[3])
-                         : ""};
+    error_ = Error{
+        Code::kInvalidArgument, network_.builder_ + ": layer " + layer + " " + std::string(problem),
+        small ? "the smallest image for " + network_.builder_ + " is " + side + "x" + side +
+                    ", this one is " + std::to_string(input[2]) + "x" + std::to_string(input[3])
+              : ""};
   }
   return x;
 }
@@ -83,7 +84,8 @@ const Shape& Trace::parameter_shape(int parameter) const {
   return id < 0 ? kNone : network_.parameters_[static_cast<std::size_t>(id)].shape;
 }
 
-// ---- Network ---------------------------------------------------------------------------------------------------
+// ---- Network
+// ---------------------------------------------------------------------------------------------------
 
 Network::Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
                  int min_size)

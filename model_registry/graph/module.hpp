@@ -1,6 +1,7 @@
-// What architecture files declare with: modules that record their parameters and initialisation, and a forward that
-// records nodes. The order of construction is Python's, because it decides the random numbers; the order of
-// registration (add) is Python's too, because it decides the names and order of the state dict. They may differ.
+// What architecture files declare with: modules that record their parameters and initialisation,
+// and a forward that records nodes. The order of construction is Python's, because it decides the
+// random numbers; the order of registration (add) is Python's too, because it decides the names and
+// order of the state dict. They may differ.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@
 
 namespace tv::graph {
 
-/// Collects parameters and initialisation steps while a network is constructed. Parameters are named afterwards, when
-/// the tree is complete.
+/// Collects parameters and initialisation steps while a network is constructed. Parameters are
+/// named afterwards, when the tree is complete.
 class Build {
  public:
   /// Declares a tensor and returns its id, which modules keep and hand to the operators of ops.hpp.
@@ -49,7 +50,8 @@ class Build {
   std::vector<InitStep> steps_;
 };
 
-/// Elements of a weight that feed one output (kIn) or that one input feeds (kOut); shape [out, in, ...].
+/// Elements of a weight that feed one output (kIn) or that one input feeds (kOut); shape [out, in,
+/// ...].
 std::int64_t fan_of(const Shape& shape, Build::Fan fan);
 
 class Module;
@@ -70,8 +72,8 @@ class Value {
   int node_;
 };
 
-/// A graph under construction. The first error wins: after it every operator returns its input unchanged, so that a
-/// forward needs no error handling of its own and runs to its end.
+/// A graph under construction. The first error wins: after it every operator returns its input
+/// unchanged, so that a forward needs no error handling of its own and runs to its end.
 class Trace {
  public:
   explicit Trace(const Network& network) : network_(network) {}
@@ -95,7 +97,9 @@ class Trace {
   const Module* module_ = nullptr;  // the one whose forward is running
 };
 
-inline const Shape& Value::shape() const { return trace_->shape(node_); }
+inline const Shape& Value::shape() const {
+  return trace_->shape(node_);
+}
 
 /// While it lives, nodes are recorded in the name of one module.
 class TraceScope {
@@ -112,8 +116,8 @@ class TraceScope {
   const Module* outer_;
 };
 
-/// A module that a parent owns; call it as in Python: `bn1(conv1(x))`. A forward may take more than one value, or a
-/// vector of them (never empty), as long as a Value comes first.
+/// A module that a parent owns; call it as in Python: `bn1(conv1(x))`. A forward may take more than
+/// one value, or a vector of them (never empty), as long as a Value comes first.
 template <typename M>
 class Ref {
  public:
@@ -143,7 +147,8 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  /// One value in, one out. Modules that take more declare a forward of their own and leave this one, which fails.
+  /// One value in, one out. Modules that take more declare a forward of their own and leave this
+  /// one, which fails.
   virtual Value forward(Value x) const;
 
   /// This module, then its children, depth first in registration order: Python's modules().
@@ -174,8 +179,9 @@ class Module {
     children_.push_back({std::move(name), std::move(module)});
     return Ref<M>(raw);
   }
-  /// A child that Python constructs, initialises and then removes (GoogLeNet's auxiliary heads with weights): it draws
-  /// its random numbers and files may hold its tensors, but the network has none of them and must not call it.
+  /// A child that Python constructs, initialises and then removes (GoogLeNet's auxiliary heads with
+  /// weights): it draws its random numbers and files may hold its tensors, but the network has none
+  /// of them and must not call it.
   template <typename M>
   void add_removed(std::string name, std::unique_ptr<M> module) {
     children_.push_back({std::move(name), std::move(module), true});
@@ -188,12 +194,12 @@ class Module {
   std::string path_;
 };
 
-/// A complete architecture: named parameters in state_dict() order, initialisation steps, and a forward for any
-/// allowed input size. Immutable; safe to share between threads.
+/// A complete architecture: named parameters in state_dict() order, initialisation steps, and a
+/// forward for any allowed input size. Immutable; safe to share between threads.
 class Network {
  public:
-  /// Names the parameters of `root`. Those that the tree does not hold are dropped, their steps kept for the draws.
-  /// The tree must register each tensor once.
+  /// Names the parameters of `root`. Those that the tree does not hold are dropped, their steps
+  /// kept for the draws. The tree must register each tensor once.
   Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
           int min_size);
 
@@ -208,8 +214,8 @@ class Network {
   const std::vector<Parameter>& removed() const { return removed_; }
   std::int64_t num_params() const;  ///< elements of all parameters, without buffers
 
-  /// Records the forward for an input [N, 3, H, W], 1 <= N <= 4096, 1 <= H, W <= 16384. Fails: InvalidArgument with
-  /// the layer where the image became too small, expected and found.
+  /// Records the forward for an input [N, 3, H, W], 1 <= N <= 4096, 1 <= H, W <= 16384. Fails:
+  /// InvalidArgument with the layer where the image became too small, expected and found.
   Result<Graph> trace(const Shape& input) const;
 
  private:

@@ -33,9 +33,12 @@ std::string too_small(const Shape& in, std::int64_t need_h, std::int64_t need_w)
          size_text(in[2], in[3]);
 }
 
-std::int64_t divide_down(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+std::int64_t divide_down(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
 
-// torch's pooling_output_shape: with ceil_mode the last window must still begin inside the image or its left padding.
+// torch's pooling_output_shape: with ceil_mode the last window must still begin inside the image or
+// its left padding.
 std::int64_t pooled_size(std::int64_t in, const PoolAttrs& a, std::size_t axis) {
   const std::int64_t slack = in - window_need(a.kernel[axis], a.padding[axis], a.dilation[axis]);
   std::int64_t out =
@@ -79,9 +82,13 @@ Value batch_norm2d(const Value& x, int weight, int bias, int running_mean, int r
   return record(x, Op::kBatchNorm2d, {weight, bias, running_mean, running_var}, attrs, x.shape());
 }
 
-Value relu(const Value& x) { return record(x, Op::kRelu, {}, {}, x.shape()); }
+Value relu(const Value& x) {
+  return record(x, Op::kRelu, {}, {}, x.shape());
+}
 
-Value relu6(const Value& x) { return record(x, Op::kRelu6, {}, {}, x.shape()); }
+Value relu6(const Value& x) {
+  return record(x, Op::kRelu6, {}, {}, x.shape());
+}
 
 Value max_pool2d(const Value& x, const PoolAttrs& attrs) {
   Trace& trace = x.trace();
@@ -102,8 +109,7 @@ Value adaptive_avg_pool2d(const Value& x, const OutputSizeAttrs& attrs) {
   const Shape& in = x.shape();
   if (in.size() != 4)
     return trace.fail(x, Op::kAdaptiveAvgPool2d, "expects [N, C, H, W], found " + shape_text(in));
-  return record(x, Op::kAdaptiveAvgPool2d, {}, attrs,
-                {in[0], in[1], attrs.size[0], attrs.size[1]});
+  return record(x, Op::kAdaptiveAvgPool2d, {}, attrs, {in[0], in[1], attrs.size[0], attrs.size[1]});
 }
 
 Value flatten(const Value& x) {
@@ -157,6 +163,8 @@ Value cat(const std::vector<Value>& values) {
   return trace.record(Op::kConcat, values, {}, {}, std::move(out));
 }
 
-Value dropout(const Value& x) { return record(x, Op::kDropout, {}, {}, x.shape()); }
+Value dropout(const Value& x) {
+  return record(x, Op::kDropout, {}, {}, x.shape());
+}
 
 }  // namespace tv::graph

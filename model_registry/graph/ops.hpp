@@ -1,6 +1,7 @@
-// The operators of a forward, as free functions: each checks its input, infers the shape of the result and records one
-// node in the name of the module whose forward is running. A failure is remembered by the Trace.
-// Parameters are ids from Build::parameter(); kNoParameter stands for an absent bias.
+// The operators of a forward, as free functions: each checks its input, infers the shape of the
+// result and records one node in the name of the module whose forward is running. A failure is
+// remembered by the Trace. Parameters are ids from Build::parameter(); kNoParameter stands for an
+// absent bias.
 #pragma once
 
 #include <array>
@@ -23,8 +24,8 @@ Value relu(const Value& x);
 /// min(max(x, 0), 6)
 Value relu6(const Value& x);
 
-/// x [N, C, H, W]; padding counts as -infinity. With ceil_mode a window may begin inside and end outside the padded
-/// image, but never begin outside.
+/// x [N, C, H, W]; padding counts as -infinity. With ceil_mode a window may begin inside and end
+/// outside the padded image, but never begin outside.
 Value max_pool2d(const Value& x, const PoolAttrs& attrs);
 
 /// x [N, C, H, W] -> [N, C, size[0], size[1]].
@@ -38,7 +39,9 @@ Value linear(const Value& x, int weight, int bias);
 
 /// Equal shapes; no broadcasting.
 Value add(const Value& a, const Value& b);
-inline Value operator+(const Value& a, const Value& b) { return add(a, b); }
+inline Value operator+(const Value& a, const Value& b) {
+  return add(a, b);
+}
 
 /// Along dimension 1; all other dimensions equal; at least one value.
 Value cat(const std::vector<Value>& values);

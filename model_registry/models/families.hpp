@@ -14,7 +14,8 @@ namespace tv::models {
 struct ModelRow {
   std::string_view builder;  ///< "resnet50"
   int min_size = 1;          ///< smallest height and width, pixels: torchvision's meta
-  /// Constructs the modules in Python's order and records the family's own initialisation after the defaults.
+  /// Constructs the modules in Python's order and records the family's own initialisation after the
+  /// defaults.
   std::function<std::unique_ptr<graph::Module>(graph::Build&, int num_classes)> make;
 };
 

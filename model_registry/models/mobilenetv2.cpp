@@ -43,8 +43,7 @@ class InvertedResidual final : public Module {
       : residual_(stride == 1 && in == out) {
     const int hidden = in * expansion;
     auto conv = std::make_unique<Sequential>();
-    if (expansion != 1)
-      conv->append(conv_norm_activation<ReLU6>(build, in, hidden, {.kernel = 1}));
+    if (expansion != 1) conv->append(conv_norm_activation<ReLU6>(build, in, hidden, {.kernel = 1}));
     conv->append(
         conv_norm_activation<ReLU6>(build, hidden, hidden, {.stride = stride, .groups = hidden}));
     conv->emplace<Conv2d>(build, hidden, out, 1, Conv2dOptions{.bias = false});
@@ -84,10 +83,10 @@ class MobileNetV2 final : public Module {
     initialise(build);
   }
 
-  Value forward(Value x) const override {             // [N, 3, H, W]
-    x = features_(x);                                 // [N, 1280, H/32, W/32]
-    x = flatten(adaptive_avg_pool2d(x, {{1, 1}}));    // [N, 1280]
-    return classifier_(x);                            // [N, classes]
+  Value forward(Value x) const override {           // [N, 3, H, W]
+    x = features_(x);                               // [N, 1280, H/32, W/32]
+    x = flatten(adaptive_avg_pool2d(x, {{1, 1}}));  // [N, 1280]
+    return classifier_(x);                          // [N, classes]
   }
 
  private:

@@ -74,8 +74,7 @@ std::string joined(std::span<const std::string_view> names) {
 Error no_such_builder(const std::string& name) {
   const std::vector<std::string_view> registered = list_models();
   if (std::find(registered.begin(), registered.end(), name) != registered.end())
-    return {Code::kUnsupported,
-            "the architecture of " + name + " is not in this version",
+    return {Code::kUnsupported, "the architecture of " + name + " is not in this version",
             "available: " + joined(available_models())};
   return {Code::kNotFound, "no builder \"" + name + "\"", "nearest: " + nearest_builders(name)};
 }
@@ -89,10 +88,10 @@ Result<int> checked_classes(const models::ModelRow& row, const BuildOptions& opt
   if (!options.weights) return options.num_classes.value_or(kDefaultClasses);
   const Weights& weights = *options.weights;
   if (weights.builder != row.builder)
-    return Error{Code::kInvalidArgument,
-                 builder + ": weights " + weights.name() + " belong to " +
-                     std::string(weights.builder),
-                 "choose an entry of " + builder + ", or build " + std::string(weights.builder)};
+    return Error{
+        Code::kInvalidArgument,
+        builder + ": weights " + weights.name() + " belong to " + std::string(weights.builder),
+        "choose an entry of " + builder + ", or build " + std::string(weights.builder)};
   const int own = weights.num_classes();
   if (options.num_classes && *options.num_classes != own)
     return Error{Code::kInvalidArgument,

@@ -14,31 +14,36 @@
 
 namespace tv {
 
-/// Keyword arguments of every builder. With weights, num_classes must be absent or equal to the weights' own.
+/// Keyword arguments of every builder. With weights, num_classes must be absent or equal to the
+/// weights' own.
 struct BuildOptions {
-  const Weights* weights = nullptr;  ///< nullptr: random initialisation; must be an entry of this builder's enum
+  const Weights* weights =
+      nullptr;  ///< nullptr: random initialisation; must be an entry of this builder's enum
   std::optional<int> num_classes = {};  ///< 1..1000000; default 1000
 };
 
-/// An architecture and the weights chosen for it (nullptr: random). Loading happens when a backend runs it.
+/// An architecture and the weights chosen for it (nullptr: random). Loading happens when a backend
+/// runs it.
 struct Model {
   std::shared_ptr<const graph::Network> network;
   const Weights* weights = nullptr;
 };
 
-/// torchvision.models.get_model(name, **options), any letter case. Fails: NotFound with the nearest builders,
-/// Unsupported for a builder of the registry whose architecture is not in this version, InvalidArgument for options
-/// that contradict each other. Thread-safe.
+/// torchvision.models.get_model(name, **options), any letter case. Fails: NotFound with the nearest
+/// builders, Unsupported for a builder of the registry whose architecture is not in this version,
+/// InvalidArgument for options that contradict each other. Thread-safe.
 Result<Model> get_model(std::string_view builder, const BuildOptions& options = {});
 
 /// The builders that this version can run, sorted.
 std::span<const std::string_view> available_models();
 
-/// graph::bind, and where the tensors do not fit: the builder that the file looks like in the hint, if there is one.
+/// graph::bind, and where the tensors do not fit: the builder that the file looks like in the hint,
+/// if there is one.
 Result<graph::BoundTensors> bind_checkpoint(const Checkpoint& checkpoint,
                                             const graph::Network& network);
 
-/// The available builder whose names and shapes are those of the file, whatever its number of classes; "" for none.
+/// The available builder whose names and shapes are those of the file, whatever its number of
+/// classes; "" for none.
 std::string recognise_builder(const Checkpoint& checkpoint);
 
 // Each is get_model() of its own name.

@@ -1,5 +1,6 @@
-// ResNet (He et al. 2015, arXiv 1512.03385), ResNeXt (Xie et al. 2016, 1611.05431) and Wide ResNet (Zagoruyko and
-// Komodakis 2016, 1605.07146). As in torchvision, a bottleneck puts its stride on the 3x3 convolution.
+// ResNet (He et al. 2015, arXiv 1512.03385), ResNeXt (Xie et al. 2016, 1611.05431) and Wide ResNet
+// (Zagoruyko and Komodakis 2016, 1605.07146). As in torchvision, a bottleneck puts its stride on
+// the 3x3 convolution.
 #include <array>
 #include <memory>
 #include <string>
@@ -26,8 +27,8 @@ struct Variant {
   int width_per_group;
 };
 
-// He 2015, table 1. ResNeXt and Wide ResNet change the last two columns alone: a bottleneck's 3x3 convolution has
-// planes * width / 64 * groups channels.
+// He 2015, table 1. ResNeXt and Wide ResNet change the last two columns alone: a bottleneck's 3x3
+// convolution has planes * width / 64 * groups channels.
 // clang-format off
 constexpr Variant kVariants[] = {
     {"resnet18",         Block::kBasic,      {2, 2, 2, 2},    1,  64},
@@ -46,7 +47,9 @@ constexpr Variant kVariants[] = {
 constexpr std::array<int, 4> kPlanes = {64, 128, 256, 512};  // of conv2_x .. conv5_x
 constexpr int kMinSize = 1;
 
-constexpr int expansion(Block block) { return block == Block::kBasic ? 1 : 4; }
+constexpr int expansion(Block block) {
+  return block == Block::kBasic ? 1 : 4;
+}
 
 std::unique_ptr<Conv2d> conv3x3(Build& build, int in, int out, int stride = 1, int groups = 1) {
   return std::make_unique<Conv2d>(
@@ -117,7 +120,8 @@ std::unique_ptr<Module> make_block(Build& build, int in, int planes, int stride,
                                    const Variant& variant) {
   const int out = planes * expansion(variant.block);
   std::unique_ptr<Sequential> downsample;
-  if (stride != 1 || in != out) {  // Python constructs it before the block: its numbers are drawn first
+  if (stride != 1 ||
+      in != out) {  // Python constructs it before the block: its numbers are drawn first
     downsample = std::make_unique<Sequential>();
     downsample->append(conv1x1(build, in, out, stride));
     downsample->append(norm(build, out));
@@ -142,12 +146,13 @@ class ResNet final : public Module {
  public:
   ResNet(Build& build, const Variant& variant, int num_classes) {
     int channels = 64;
-    conv1_ = add("conv1", std::make_unique<Conv2d>(
-                              build, 3, channels, 7,
-                              Conv2dOptions{.stride = 2, .padding = 3, .bias = false}));
+    conv1_ = add("conv1",
+                 std::make_unique<Conv2d>(build, 3, channels, 7,
+                                          Conv2dOptions{.stride = 2, .padding = 3, .bias = false}));
     bn1_ = add("bn1", norm(build, channels));
-    maxpool_ = add("maxpool", std::make_unique<MaxPool2d>(
-                                  MaxPool2dOptions{.kernel = 3, .stride = 2, .padding = 1}));
+    maxpool_ =
+        add("maxpool",
+            std::make_unique<MaxPool2d>(MaxPool2dOptions{.kernel = 3, .stride = 2, .padding = 1}));
     for (std::size_t stage = 0; stage < layers_.size(); ++stage)
       layers_[stage] =
           add("layer" + std::to_string(stage + 1), make_stage(build, channels, stage, variant));
@@ -156,10 +161,10 @@ class ResNet final : public Module {
     initialise(build);
   }
 
-  Value forward(Value x) const override {     // [N, 3, H, W]
-    x = maxpool_(relu(bn1_(conv1_(x))));      // [N, 64, H/4, W/4]
+  Value forward(Value x) const override {            // [N, 3, H, W]
+    x = maxpool_(relu(bn1_(conv1_(x))));             // [N, 64, H/4, W/4]
     for (const auto& layer : layers_) x = layer(x);  // [N, 512 * expansion, H/32, W/32]
-    return fc_(flatten(avgpool_(x)));         // [N, classes]
+    return fc_(flatten(avgpool_(x)));                // [N, classes]
   }
 
  private:

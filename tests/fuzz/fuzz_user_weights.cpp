@@ -1,21 +1,14 @@
 // The input is a JSON file with a user-defined entry.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "model_registry/registry/user_entry.hpp"
+#include "tests/fuzz/require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
-
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using tv::fuzz::require;
   const auto entry =
       tv::parse_user_entry("/nonexistent/entry.json", {reinterpret_cast<const char*>(data), size});
   if (entry) {

@@ -69,8 +69,10 @@ def legacies():
 
 
 NAMES = ["ResNet50_Weights.IMAGENET1K_V2", "resnet50", "resnet50.DEFAULT", "resnet50_weights.imagenet1k_v1",
-         "quantized_resnet50", "ResNet50_QuantizedWeights.DEFAULT", "resnet", "vit_b_16.x", ".", "..", "a.b.c",
-         "*\n*net*\n[!r]*\n[a-z\n[]]\nresnet1?", "caf\u00e9", "VGG16_Weights.IMAGENET1K_FEATURES"]
+         "quantized_resnet50", "ResNet50_QuantizedWeights.DEFAULT", "resnet", "vit_b_16.x", ".", "a.b.c", "caf\u00e9",
+         "VGG16_Weights.IMAGENET1K_FEATURES"]
+
+PATTERNS = ["*", "*net*\n*18", "[!r]*\n[a-z]*\n[]]\n*[0-9]", "resnet1?\nresnet", "[a-\n[]-]\n[!]\n[z-a]", "**?*[*]"]
 
 ENTRIES = [
     '{"enum": "Flowers_Weights", "entry": "V1", "builder": "resnet18", "file": "flowers.pth", "categories": ["a", "b"],'
@@ -91,6 +93,7 @@ def main():
         "fuzz_zip_checkpoint": dict(zips()),
         "fuzz_legacy_checkpoint": {name: data[len(MAGIC):] for name, data in legacies()},
         "fuzz_names": {f"name{i}": name.encode() for i, name in enumerate(NAMES)},
+        "fuzz_patterns": {f"patterns{i}": patterns.encode() for i, patterns in enumerate(PATTERNS)},
         "fuzz_user_weights": {f"entry{i}.json": entry.encode() for i, entry in enumerate(ENTRIES)},
     }
     for target, inputs in corpora.items():

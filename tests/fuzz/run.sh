@@ -27,7 +27,7 @@ if [ ! -f "$build/build.ninja" ]; then
     -Dcpp_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION=1' \
     >"$build/setup.log" 2>&1 || { tail -n 20 "$build/setup.log" >&2; exit 1; }
 fi
-ninja -C "$build" --quiet "${targets[@]/#/tests/fuzz/}"
+ninja -C "$build" "${targets[@]/#/tests/fuzz/}" >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log" >&2; exit 1; }
 
 export ASAN_OPTIONS=allocator_may_return_null=0:detect_leaks=1
 failed=()

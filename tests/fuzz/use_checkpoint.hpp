@@ -2,17 +2,16 @@
 // bad view.
 #pragma once
 
-#include <cstdlib>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "model_registry/checkpoint/checkpoint.hpp"
 #include "model_registry/checkpoint/fault.hpp"
+#include "tests/fuzz/require.hpp"
 
 namespace tv::fuzz {
-
-/// Stops the fuzzer: a promise of the reader does not hold.
-inline void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 inline void use(const TensorView& view) {
   constexpr std::uint64_t kMaxCopy =

@@ -1,11 +1,11 @@
-// With --list: prints the builders. Without: runs models for the parity driver, by commands on stdin, one a line:
+// With --list: prints the builders. Without: runs models for the parity driver, by commands on
+// stdin, one a line:
 //   model BUILDER CLASSES        builds
 //   random SEED | file PATH      chooses the numbers
 //   executor fused|reference     loads
-//   state OUT                    raw bytes of all tensors to OUT, "tensor NAME DTYPE SHAPE" lines to stdout
-//   save OUT                     the state dict as a file for torch.load
-//   run N H W IN OUT             raw float32 pixels to raw float32 logits
-//   drop                         forgets the model
+//   state OUT                    raw bytes of all tensors to OUT, "tensor NAME DTYPE SHAPE" lines
+//   to stdout save OUT                     the state dict as a file for torch.load run N H W IN OUT
+//   raw float32 pixels to raw float32 logits drop                         forgets the model
 // After each command "ok" follows on stdout, or "error CODE TEXT" and the tool ends with status 1.
 #include <fstream>
 #include <iostream>

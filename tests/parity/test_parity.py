@@ -1,7 +1,7 @@
 """Every builder against torchvision: names, order, shapes and values of the random state dict, and logits of both
 executors from random numbers and from files saved by Python, at several input sizes.
 
-    test_parity.py TOOL        (TOOL is parity_tool)
+    test_parity.py TOOL [BUILDER...]        (TOOL is parity_tool; all builders unless some are named)
 
 The judge is the torchvision that is installed; nothing is compared with stored numbers. Prints one row a builder and
 ends with status 1 when any row fails.
@@ -17,7 +17,7 @@ import torch
 import torchvision
 
 SEED = 20260801
-TOLERANCE = 1e-4  # largest difference of logits / largest logit
+TOLERANCE = 2e-5  # largest difference of logits / largest logit; about 3e-6 is seen, 1e-4 is promised
 CLASSES = 6       # of the fine-tuned variant
 # batch, height, width; raised to the builder's smallest image
 RANDOM_SIZES = [(1, 224, 224)]
@@ -152,13 +152,14 @@ def answers(model, sizes, smallest):
 
 
 def disturb(model):
-    """Every parameter and statistic off its default: new models have mean 0, variance 1, weight 1 and bias 0."""
+    """Every parameter and statistic off its default (mean 0, variance 1, weight 1, bias 0). The variances are small,
+    so that a wrong epsilon shows; the weights make up for them, so that deep networks do not overflow."""
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.2)
-                module.running_var.uniform_(0.5, 2)
-                module.weight.uniform_(0.5, 1.5)
+                module.running_var.uniform_(0.02, 0.2)
+                module.weight.uniform_(0.1, 0.4)
                 module.bias.normal_(0, 0.2)
                 module.num_batches_tracked.fill_(12345)
             elif getattr(module, "bias", None) is not None:
@@ -168,10 +169,11 @@ def disturb(model):
             model.classifier[1].bias.add_(1)
 
 
-def main(tool_path):
+def main(tool_path, *wanted):
     available = subprocess.run([tool_path, "--list"], capture_output=True, text=True, check=True)
     builders = available.stdout.split()
     assert len(builders) >= 13, builders
+    builders = list(wanted) or builders
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     failed = []
     print(f"{'builder':<20}{'params':>12}{'reference':>12}{'fused':>12}   torchvision {torchvision.__version__}")
@@ -194,4 +196,4 @@ def main(tool_path):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

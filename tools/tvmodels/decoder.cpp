@@ -12,15 +12,27 @@
 namespace tv::cli {
 namespace {
 
-using SampleRef = std::unique_ptr<GstSample, Release<gst_sample_unref>>;
-using GErrorPtr = std::unique_ptr<GError, Release<g_error_free>>;
+// What elements/common/gst_ptr.hpp has no owner for.
+struct Free {
+  void operator()(GstSample* sample) const { gst_sample_unref(sample); }
+  void operator()(GError* error) const { g_error_free(error); }
+  void operator()(GstIterator* iterator) const { gst_iterator_free(iterator); }
+  void operator()(GstElement* element) const { gst_object_unref(element); }
+  void operator()(GstPad* pad) const { gst_object_unref(pad); }
+};
+using SampleRef = std::unique_ptr<GstSample, Free>;
+using ElementRef = std::unique_ptr<GstElement, Free>;
+using PadRef = std::unique_ptr<GstPad, Free>;
+using GErrorPtr = std::unique_ptr<GError, Free>;
 
-// videoconvert passes frames through untouched whose format is in the sink's caps, which is the
-// rule; it works only for formats that preprocessing does not read.
+// decodebin's pads are linked when they appear. videoconvert passes frames through untouched whose
+// format is in the sink's caps, which is the rule; it works only for formats that preprocessing
+// does not read.
 constexpr char kPipeline[] =
-    "filesrc name=source ! decodebin name=decoder expose-all-streams=false caps=video/x-raw(ANY) "
-    "! videoconvert ! appsink name=sink sync=false max-buffers=4";
+    "filesrc name=source ! decodebin name=decoder "
+    "videoconvert name=convert ! appsink name=sink sync=false max-buffers=4";
 constexpr GstClockTime kPoll = 50 * GST_MSECOND;  // how soon a cancel or an error is noticed
+constexpr int kIdlePolls = 20;  // so often in a row without a running thread: it is over
 
 Status initialise() {
   GError* raw = nullptr;
@@ -52,6 +64,50 @@ CapsRef accepted_caps() {
   return caps;
 }
 
+ElementRef child(GstElement* pipeline, const char* name) {
+  return ElementRef(gst_bin_get_by_name(GST_BIN(pipeline), name));
+}
+
+bool is_video(GstCaps* caps) {
+  return caps && gst_caps_get_size(caps) > 0 &&
+         g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/x-raw");
+}
+
+// Sound and subtitles are not worth decoding, and their decoders need not be there.
+gboolean on_autoplug_continue(GstElement*, GstPad*, GstCaps* caps, gpointer) {
+  const char* name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+  for (const char* kind : {"audio/", "text/", "subpicture/", "application/x-subtitle"})
+    if (g_str_has_prefix(name, kind)) return FALSE;
+  return TRUE;
+}
+
+// The first video goes to the sink, everything else nowhere: a pad without a peer would stop the
+// stream.
+void on_pad_added(GstElement*, GstPad* pad, gpointer user) {
+  GstElement* pipeline = static_cast<GstElement*>(user);
+  const ElementRef convert = child(pipeline, "convert");
+  const PadRef video(gst_element_get_static_pad(convert.get(), "sink"));
+  const CapsRef caps(gst_pad_query_caps(pad, nullptr));
+  if (is_video(caps.get()) && !gst_pad_is_linked(video.get()) &&
+      gst_pad_link(pad, video.get()) == GST_PAD_LINK_OK)
+    return;
+  GstElement* nowhere = gst_element_factory_make("fakesink", nullptr);
+  g_object_set(nowhere, "sync", FALSE, "async", FALSE, nullptr);
+  gst_bin_add(GST_BIN(pipeline), nowhere);
+  gst_element_sync_state_with_parent(nowhere);
+  const PadRef sink(gst_element_get_static_pad(nowhere, "sink"));
+  gst_pad_link(pad, sink.get());
+}
+
+// Without a video the sink would wait forever.
+void on_no_more_pads(GstElement* decoder, gpointer user) {
+  const ElementRef convert = child(static_cast<GstElement*>(user), "convert");
+  const PadRef video(gst_element_get_static_pad(convert.get(), "sink"));
+  if (!gst_pad_is_linked(video.get()))
+    GST_ELEMENT_ERROR(decoder, STREAM, WRONG_TYPE, ("It holds neither picture nor video."),
+                      (nullptr));
+}
+
 Error error_of(GstMessage* message, const std::string& path) {
   GError* raw = nullptr;
   gst_message_parse_error(message, &raw, nullptr);
@@ -60,6 +116,26 @@ Error error_of(GstMessage* message, const std::string& path) {
                       g_error_matches(raw, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
   return {Code::kUnreadable, path + ": cannot be decoded: " + error->message,
           plugin ? "install the GStreamer plugin for it" : "is it a picture or a video?"};
+}
+
+void look_for_running_task(const GValue* item, gpointer user) {
+  GstElement* element = GST_ELEMENT(g_value_get_object(item));
+  GST_OBJECT_LOCK(element);
+  for (GList* pad = element->pads; pad; pad = pad->next)
+    if (gst_pad_get_task_state(GST_PAD(pad->data)) == GST_TASK_STARTED)
+      *static_cast<bool*>(user) = true;
+  GST_OBJECT_UNLOCK(element);
+}
+
+// Whether any streaming thread could still bring a frame. decodebin swallows the error of a demuxer
+// that fails while it is being plugged in (GStreamer 1.22), and then nothing happens any more.
+bool is_alive(GstElement* pipeline) {
+  bool running = false;
+  const std::unique_ptr<GstIterator, Free> elements(gst_bin_iterate_recurse(GST_BIN(pipeline)));
+  // Elements that come and go while one looks are a sign of life, too.
+  return gst_iterator_foreach(elements.get(), look_for_running_task, &running) !=
+             GST_ITERATOR_DONE ||
+         running;
 }
 
 }  // namespace
@@ -88,9 +164,12 @@ Result<Decoder> Decoder::open(const std::string& path) {
                      (error ? error->message : "no reason given"),
                  "install gstreamer1.0-plugins-base"};
   Decoder decoder(path, std::move(pipeline));
-  const std::unique_ptr<GstElement, Unref> source(
-      gst_bin_get_by_name(GST_BIN(decoder.pipeline_.get()), "source"));
-  g_object_set(source.get(), "location", path.c_str(), nullptr);
+  GstElement* bin = decoder.pipeline_.get();
+  g_object_set(child(bin, "source").get(), "location", path.c_str(), nullptr);
+  const ElementRef decode = child(bin, "decoder");
+  g_signal_connect(decode.get(), "autoplug-continue", G_CALLBACK(on_autoplug_continue), nullptr);
+  g_signal_connect(decode.get(), "pad-added", G_CALLBACK(on_pad_added), bin);
+  g_signal_connect(decode.get(), "no-more-pads", G_CALLBACK(on_no_more_pads), bin);
   const CapsRef caps = accepted_caps();
   gst_app_sink_set_caps(GST_APP_SINK(decoder.sink_.get()), caps.get());
   gst_element_set_state(decoder.pipeline_.get(), GST_STATE_PLAYING);  // a failure is on the bus
@@ -98,13 +177,18 @@ Result<Decoder> Decoder::open(const std::string& path) {
 }
 
 Result<std::optional<DecodedFrame>> Decoder::next(const std::atomic<bool>& stop) {
-  while (true) {
+  for (int idle = 0;;) {
     if (stop) return Error{Code::kCancelled, path_ + ": stopped", ""};
     const SampleRef sample(gst_app_sink_try_pull_sample(GST_APP_SINK(sink_.get()), kPoll));
     if (!sample) {
       const MessageRef message(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_ERROR));
       if (message) return error_of(message.get(), path_);
       if (gst_app_sink_is_eos(GST_APP_SINK(sink_.get()))) return std::optional<DecodedFrame>();
+      idle = is_alive(pipeline_.get()) ? 0 : idle + 1;
+      if (idle == kIdlePolls)
+        return Error{Code::kUnreadable,
+                     path_ + ": cannot be decoded: GStreamer gave up without a reason",
+                     "is it damaged?"};
       continue;
     }
     DecodedFrame frame;

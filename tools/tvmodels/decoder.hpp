@@ -9,17 +9,14 @@
 #include <optional>
 #include <string>
 
+#include "elements/common/gst_ptr.hpp"
 #include "model_registry/error.hpp"
 
 namespace tv::cli {
 
-struct BufferUnref {
-  void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
-};
-
 /// One decoded frame in a format of tv::pixel_formats().
 struct DecodedFrame {
-  std::unique_ptr<GstBuffer, BufferUnref> buffer;
+  BufferRef buffer;
   GstVideoInfo info;
   std::optional<GstClockTime> time;  ///< in the stream; nanoseconds
 };

@@ -16,7 +16,8 @@ namespace tv::inference {
 class GraphExecutor {
  public:
   virtual ~GraphExecutor() = default;
-  /// input: float32, contiguous, of the graph's input shape; it is not written to. Returns contiguous logits.
+  /// input: float32, contiguous, of the graph's input shape; it is not written to. Returns
+  /// contiguous logits.
   virtual at::Tensor run(const at::Tensor& input) = 0;
 };
 
@@ -24,12 +25,14 @@ class GraphExecutor {
 std::unique_ptr<GraphExecutor> make_reference_executor(graph::Graph graph,
                                                        const Parameters& parameters);
 
-/// Runs graph::optimize() first; then oneDNN convolutions with activation and residual inside, channels last, weights
-/// reordered once for this shape. Keeps copies of what it needs of the parameters.
+/// Runs graph::optimize() first; then oneDNN convolutions with activation and residual inside,
+/// channels last, weights reordered once for this shape. Keeps copies of what it needs of the
+/// parameters.
 std::unique_ptr<GraphExecutor> make_fused_executor(graph::Graph graph,
                                                    const Parameters& parameters);
 
-/// One node by plain operators that keep the memory format of their input. `params` as Node::params lists them.
+/// One node by plain operators that keep the memory format of their input. `params` as Node::params
+/// lists them.
 at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs,
                      std::span<const at::Tensor> params);
 
@@ -44,7 +47,8 @@ class Values {
   void begin(const at::Tensor& input);
   void set(std::size_t node, at::Tensor value) { values_[node] = std::move(value); }
   const at::Tensor& get(int node) const { return values_[static_cast<std::size_t>(node)]; }
-  /// True when `node` is the last reader of its input `which`, and that is not the graph's input: it may be written to.
+  /// True when `node` is the last reader of its input `which`, and that is not the graph's input:
+  /// it may be written to.
   bool last_use(const graph::Graph& graph, std::size_t node, std::size_t which) const;
   std::vector<at::Tensor> inputs(const graph::Node& node) const;
   void drop_dead(std::size_t node);

@@ -1,5 +1,5 @@
-// oneDNN's fused convolutions. They live in the dispatcher alone, without C++ headers; note that padding comes before
-// stride here, the other way round than in at::conv2d.
+// oneDNN's fused convolutions. They live in the dispatcher alone, without C++ headers; note that
+// padding comes before stride here, the other way round than in at::conv2d.
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "elements/inference/backend_cpu/executor.hpp"
@@ -36,7 +36,8 @@ c10::TypedOperatorHandle<F> find_operator(const char* name, const char* overload
 struct Operators {
   c10::TypedOperatorHandle<ReorderFn> reorder =
       find_operator<ReorderFn>("mkldnn::_reorder_convolution_weight", "");
-  c10::TypedOperatorHandle<ConvFn> conv = find_operator<ConvFn>("mkldnn::_convolution_pointwise", "");
+  c10::TypedOperatorHandle<ConvFn> conv =
+      find_operator<ConvFn>("mkldnn::_convolution_pointwise", "");
   c10::TypedOperatorHandle<ConvAddFn> conv_add =
       find_operator<ConvAddFn>("mkldnn::_convolution_pointwise", "binary");
   c10::TypedOperatorHandle<ConvAddInPlaceFn> conv_add_in_place =
@@ -58,9 +59,12 @@ struct FusedConv {
 
 std::string_view activation_name(Activation activation) {
   switch (activation) {
-    case Activation::kNone: return "none";
-    case Activation::kRelu: return "relu";
-    case Activation::kRelu6: return "hardtanh";
+    case Activation::kNone:
+      return "none";
+    case Activation::kRelu:
+      return "relu";
+    case Activation::kRelu6:
+      return "hardtanh";
   }
   return "none";
 }
@@ -126,8 +130,8 @@ class FusedExecutor final : public GraphExecutor {
     for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
       const graph::Node& node = graph_.nodes[id];
       if (node.op == Op::kConv2d) {
-        convs_[id] = prepare(node, graph_.nodes[static_cast<std::size_t>(node.inputs[0])].shape,
-                             params[id]);
+        convs_[id] =
+            prepare(node, graph_.nodes[static_cast<std::size_t>(node.inputs[0])].shape, params[id]);
       } else {
         params_[id] = std::move(params[id]);
       }
@@ -150,8 +154,7 @@ class FusedExecutor final : public GraphExecutor {
     if (!convs_[id]) return run_plain(node, values_.inputs(node), params_[id]);
     const Tensor& x = values_.get(node.inputs[0]);
     if (node.inputs.size() == 1) return run_conv(*convs_[id], x, convs_[id]->activation);
-    const bool may_overwrite =
-        node.inputs[0] != node.inputs[1] && values_.last_use(graph_, id, 1);
+    const bool may_overwrite = node.inputs[0] != node.inputs[1] && values_.last_use(graph_, id, 1);
     return run_conv_add(*convs_[id], x, values_.get(node.inputs[1]), may_overwrite);
   }
 

@@ -59,8 +59,7 @@ Error device_or_internal(std::string_view doing, std::string_view text) {
   const bool memory = text.find("allocate memory") != std::string_view::npos ||
                       text.find("not enough memory") != std::string_view::npos;
   const std::string what = std::string(doing) + ": " + first_line(text);
-  if (memory)
-    return {Code::kDevice, what, "out of memory: use smaller images or a smaller model"};
+  if (memory) return {Code::kDevice, what, "out of memory: use smaller images or a smaller model"};
   return {Code::kInternal, what, "please report this"};
 }
 
@@ -122,6 +121,8 @@ void arm_exit_gate() {
   std::atexit(close_gate);
 }
 
-void remember_process() { gate().process = getpid(); }
+void remember_process() {
+  gate().process = getpid();
+}
 
 }  // namespace tv::inference

@@ -13,8 +13,9 @@
 
 namespace tv::inference {
 
-/// Leave to call LibTorch, from construction to destruction: refused in a forked child (LibTorch's threads are not
-/// there) and while the process exits (its static objects are going). Also sets what LibTorch keeps per thread.
+/// Leave to call LibTorch, from construction to destruction: refused in a forked child (LibTorch's
+/// threads are not there) and while the process exits (its static objects are going). Also sets
+/// what LibTorch keeps per thread.
 class Session {
  public:
   explicit Session(std::string_view doing);
@@ -37,8 +38,8 @@ class Session {
 /// The exception being handled, as an Error without a backtrace. Call it in a catch block.
 Error current_exception_error(std::string_view doing);
 
-/// Runs `body` (returns a Result) with leave to call LibTorch; the only place where exceptions are caught. No tensor
-/// may leave the body. `doing` begins the message: "running resnet50".
+/// Runs `body` (returns a Result) with leave to call LibTorch; the only place where exceptions are
+/// caught. No tensor may leave the body. `doing` begins the message: "running resnet50".
 template <typename F>
 std::invoke_result_t<F> guarded(std::string_view doing, F&& body) {
   Session session(doing);
@@ -50,9 +51,10 @@ std::invoke_result_t<F> guarded(std::string_view doing, F&& body) {
   }
 }
 
-/// Makes exit() wait for the call inside and turn away later ones. LibTorch and oneDNN create static objects on the
-/// first use of an operator, and exit() destroys what was created last first: call this after every first use, so that
-/// the wait comes before all of those. Cheap; may be called any number of times.
+/// Makes exit() wait for the call inside and turn away later ones. LibTorch and oneDNN create
+/// static objects on the first use of an operator, and exit() destroys what was created last first:
+/// call this after every first use, so that the wait comes before all of those. Cheap; may be
+/// called any number of times.
 void arm_exit_gate();
 
 /// Remembers this process as the one in which LibTorch's threads live.

@@ -15,13 +15,18 @@ namespace {
 
 using graph::Op;
 
-std::array<std::int64_t, 2> wide(const std::array<int, 2>& pair) { return {pair[0], pair[1]}; }
+std::array<std::int64_t, 2> wide(const std::array<int, 2>& pair) {
+  return {pair[0], pair[1]};
+}
 
 at::Tensor activate(const at::Tensor& x, graph::Activation activation) {
   switch (activation) {
-    case graph::Activation::kNone: return x;
-    case graph::Activation::kRelu: return at::relu(x);
-    case graph::Activation::kRelu6: return at::hardtanh(x, 0, 6);
+    case graph::Activation::kNone:
+      return x;
+    case graph::Activation::kRelu:
+      return at::relu(x);
+    case graph::Activation::kRelu6:
+      return at::hardtanh(x, 0, 6);
   }
   return x;
 }
@@ -58,20 +63,31 @@ at::Tensor max_pool2d(const graph::Node& node, const at::Tensor& x) {
 at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs,
                      std::span<const at::Tensor> params) {
   switch (node.op) {
-    case Op::kInput: break;  // set before the run
-    case Op::kConv2d: return conv2d(node, inputs, params);
-    case Op::kBatchNorm2d: return batch_norm2d(node, inputs[0], params);
-    case Op::kRelu: return at::relu(inputs[0]);
-    case Op::kRelu6: return at::hardtanh(inputs[0], 0, 6);
-    case Op::kMaxPool2d: return max_pool2d(node, inputs[0]);
+    case Op::kInput:
+      break;  // set before the run
+    case Op::kConv2d:
+      return conv2d(node, inputs, params);
+    case Op::kBatchNorm2d:
+      return batch_norm2d(node, inputs[0], params);
+    case Op::kRelu:
+      return at::relu(inputs[0]);
+    case Op::kRelu6:
+      return at::hardtanh(inputs[0], 0, 6);
+    case Op::kMaxPool2d:
+      return max_pool2d(node, inputs[0]);
     case Op::kAdaptiveAvgPool2d:
-      return at::adaptive_avg_pool2d(
-          inputs[0], wide(std::get<graph::OutputSizeAttrs>(node.attrs).size));
-    case Op::kFlatten: return inputs[0].flatten(1);
-    case Op::kLinear: return at::linear(inputs[0], params[0], optional_at(params, 1));
-    case Op::kAdd: return inputs[0].add(inputs[1]);
-    case Op::kConcat: return at::cat(at::TensorList(inputs.data(), inputs.size()), 1);
-    case Op::kDropout: return inputs[0];
+      return at::adaptive_avg_pool2d(inputs[0],
+                                     wide(std::get<graph::OutputSizeAttrs>(node.attrs).size));
+    case Op::kFlatten:
+      return inputs[0].flatten(1);
+    case Op::kLinear:
+      return at::linear(inputs[0], params[0], optional_at(params, 1));
+    case Op::kAdd:
+      return inputs[0].add(inputs[1]);
+    case Op::kConcat:
+      return at::cat(at::TensorList(inputs.data(), inputs.size()), 1);
+    case Op::kDropout:
+      return inputs[0];
   }
   TORCH_CHECK(false, "no operator for ", graph::op_name(node.op));
 }

@@ -13,19 +13,32 @@ namespace {
 
 c10::ScalarType scalar_type(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: return at::kFloat;
-    case DType::kFloat64: return at::kDouble;
-    case DType::kFloat16: return at::kHalf;
-    case DType::kBFloat16: return at::kBFloat16;
-    case DType::kInt64: return at::kLong;
-    case DType::kInt32: return at::kInt;
-    case DType::kInt16: return at::kShort;
-    case DType::kInt8: return at::kChar;
-    case DType::kUInt8: return at::kByte;
-    case DType::kBool: return at::kBool;
-    case DType::kQInt8: return at::kQInt8;
-    case DType::kQUInt8: return at::kQUInt8;
-    case DType::kQInt32: return at::kQInt32;
+    case DType::kFloat32:
+      return at::kFloat;
+    case DType::kFloat64:
+      return at::kDouble;
+    case DType::kFloat16:
+      return at::kHalf;
+    case DType::kBFloat16:
+      return at::kBFloat16;
+    case DType::kInt64:
+      return at::kLong;
+    case DType::kInt32:
+      return at::kInt;
+    case DType::kInt16:
+      return at::kShort;
+    case DType::kInt8:
+      return at::kChar;
+    case DType::kUInt8:
+      return at::kByte;
+    case DType::kBool:
+      return at::kBool;
+    case DType::kQInt8:
+      return at::kQInt8;
+    case DType::kQUInt8:
+      return at::kQUInt8;
+    case DType::kQInt32:
+      return at::kQInt32;
   }
   return at::kFloat;
 }
@@ -125,8 +138,7 @@ at::Tensor derived_parameter(const graph::DerivedParameter& rule, const Paramete
   const auto per_channel = static_cast<std::size_t>(weight.numel()) / mean.size();
   for (std::size_t c = 0; c < mean.size(); ++c) {
     const double factor = scale(c);
-    for (std::size_t i = 0; i < per_channel; ++i)
-      *out++ = static_cast<float>(*in++ * factor);
+    for (std::size_t i = 0; i < per_channel; ++i) *out++ = static_cast<float>(*in++ * factor);
   }
   return folded;
 }

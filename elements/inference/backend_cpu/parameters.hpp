@@ -17,8 +17,8 @@ namespace tv::inference {
 /// In Network::parameters() order, contiguous.
 using Parameters = std::vector<at::Tensor>;
 
-/// Copies of a file's tensors, in the parameters' own types. Fails: BadCheckpoint naming the tensor that holds an
-/// infinity or a NaN, or the variance that is negative.
+/// Copies of a file's tensors, in the parameters' own types. Fails: BadCheckpoint naming the tensor
+/// that holds an infinity or a NaN, or the variance that is negative.
 Result<Parameters> bound_parameters(const graph::Network& network,
                                     const graph::BoundTensors& tensors);
 

@@ -8,8 +8,9 @@
 
 namespace tv::inference {
 
-/// The parameters that torchvision's builder yields after torch.manual_seed(seed): runs the network's steps in order
-/// with LibTorch's own generator, including the draws whose tensors are thrown away.
+/// The parameters that torchvision's builder yields after torch.manual_seed(seed): runs the
+/// network's steps in order with LibTorch's own generator, including the draws whose tensors are
+/// thrown away.
 Parameters random_parameters(const graph::Network& network, std::uint64_t seed);
 
 }  // namespace tv::inference

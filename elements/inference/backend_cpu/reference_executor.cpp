@@ -6,7 +6,9 @@ namespace {
 class ReferenceExecutor final : public GraphExecutor {
  public:
   ReferenceExecutor(graph::Graph graph, const Parameters& parameters)
-      : graph_(std::move(graph)), params_(resolve_parameters(graph_, parameters)), values_(graph_) {}
+      : graph_(std::move(graph)),
+        params_(resolve_parameters(graph_, parameters)),
+        values_(graph_) {}
 
   at::Tensor run(const at::Tensor& input) override {
     values_.begin(input);

@@ -3,14 +3,19 @@
 namespace tv::inference {
 
 Values::Values(const graph::Graph& graph)
-    : values_(graph.nodes.size()), dead_after_(graph.nodes.size()), last_reader_(graph.nodes.size()) {
+    : values_(graph.nodes.size()),
+      dead_after_(graph.nodes.size()),
+      last_reader_(graph.nodes.size()) {
   for (std::size_t id = 0; id < graph.nodes.size(); ++id)
-    for (const int input : graph.nodes[id].inputs) last_reader_[static_cast<std::size_t>(input)] = id;
+    for (const int input : graph.nodes[id].inputs)
+      last_reader_[static_cast<std::size_t>(input)] = id;
   for (std::size_t id = 0; id + 1 < graph.nodes.size(); ++id)
     dead_after_[last_reader_[id]].push_back(static_cast<int>(id));
 }
 
-void Values::begin(const at::Tensor& input) { values_.front() = input; }
+void Values::begin(const at::Tensor& input) {
+  values_.front() = input;
+}
 
 bool Values::last_use(const graph::Graph& graph, std::size_t node, std::size_t which) const {
   const auto input = static_cast<std::size_t>(graph.nodes[node].inputs[which]);

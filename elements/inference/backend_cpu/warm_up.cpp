@@ -15,7 +15,8 @@ constexpr int kSide = 32;  // pixels
 class EveryOperator final : public Module {
  public:
   explicit EveryOperator(Build& build) {
-    stem_ = add("stem", conv_norm_activation<ReLU>(build, 3, kChannels, {.kernel = 7, .stride = 2}));
+    stem_ =
+        add("stem", conv_norm_activation<ReLU>(build, 3, kChannels, {.kernel = 7, .stride = 2}));
     pool_ = add("pool", std::make_unique<MaxPool2d>(MaxPool2dOptions{.kernel = 3}));
     depthwise_ = add("depthwise", conv_norm_activation<ReLU6>(build, kChannels, kChannels,
                                                               {.groups = kChannels}));

@@ -1,5 +1,5 @@
-// Passes: pure functions Graph -> Graph that keep the result of every input (up to rounding) and need no LibTorch.
-// An executor decides which of them it wants.
+// Passes: pure functions Graph -> Graph that keep the result of every input (up to rounding) and
+// need no LibTorch. An executor decides which of them it wants.
 #pragma once
 
 #include "model_registry/graph/graph.hpp"
@@ -9,15 +9,18 @@ namespace tv::graph {
 /// Removes nodes that do nothing in inference (dropout).
 Graph drop_identities(Graph graph);
 
-/// conv2d -> batch_norm2d becomes one conv2d with derived weight and bias, where nobody else reads the convolution and
-/// it has neither residual nor activation. Derived parameters are computed by the executor, in float64.
+/// conv2d -> batch_norm2d becomes one conv2d with derived weight and bias, where nobody else reads
+/// the convolution and it has neither residual nor activation. Derived parameters are computed by
+/// the executor, in float64.
 Graph fold_batch_norm(Graph graph);
 
-/// conv2d -> add becomes one conv2d with a second input, where nobody else reads the convolution and it has neither
-/// residual nor activation. Runs before fuse_activation: an activation comes after the residual.
+/// conv2d -> add becomes one conv2d with a second input, where nobody else reads the convolution
+/// and it has neither residual nor activation. Runs before fuse_activation: an activation comes
+/// after the residual.
 Graph fuse_residual(Graph graph);
 
-/// conv2d -> relu or relu6 becomes one conv2d, where nobody else reads the convolution and it has no activation yet.
+/// conv2d -> relu or relu6 becomes one conv2d, where nobody else reads the convolution and it has
+/// no activation yet.
 Graph fuse_activation(Graph graph);
 
 /// All of the above, in the order in which they help each other.

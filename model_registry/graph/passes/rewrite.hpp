@@ -28,7 +28,8 @@ class Rewriter {
   /// From now on the readers of `id` read `other` (smaller than `id`) instead.
   void replace(std::size_t id, int other) { replacement_[id] = other; }
 
-  /// The convolution `id`, if this reader is its only one and nothing follows inside it: other work may move into it.
+  /// The convolution `id`, if this reader is its only one and nothing follows inside it: other work
+  /// may move into it.
   const Node* open_convolution(int id) const {
     const Node& node = graph.nodes[static_cast<std::size_t>(id)];
     if (node.op != Op::kConv2d || node.inputs.size() != 1) return nullptr;

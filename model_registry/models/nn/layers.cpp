@@ -5,7 +5,8 @@
 namespace tv::nn {
 namespace {
 
-// Conv2d.reset_parameters and Linear.reset_parameters: the weight first, then the bias from the weight's fan.
+// Conv2d.reset_parameters and Linear.reset_parameters: the weight first, then the bias from the
+// weight's fan.
 void default_init(Build& build, int weight, int bias) {
   build.kaiming_uniform(weight, std::sqrt(5.0));
   if (bias == graph::kNoParameter) return;
@@ -26,14 +27,15 @@ Conv2d::Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& o
   default_init(build, weight_, bias_);
 }
 
-Value Conv2d::forward(Value x) const { return graph::conv2d(x, weight_, bias_, attrs_); }
+Value Conv2d::forward(Value x) const {
+  return graph::conv2d(x, weight_, bias_, attrs_);
+}
 
 BatchNorm2d::BatchNorm2d(Build& build, int channels, double eps)
     : attrs_{eps},
       weight_(add_tensor("weight", build.parameter({channels}))),
       bias_(add_tensor("bias", build.parameter({channels}))),
-      running_mean_(
-          add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true))),
+      running_mean_(add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true))),
       running_var_(add_tensor("running_var", build.parameter({channels}, DType::kFloat32, true))) {
   // Counts training steps; nothing here reads it, files older than PyTorch 0.4.1 lack it.
   const int batches =
@@ -55,7 +57,9 @@ Linear::Linear(Build& build, int in, int out)
   default_init(build, weight_, bias_);
 }
 
-Value Linear::forward(Value x) const { return graph::linear(x, weight_, bias_); }
+Value Linear::forward(Value x) const {
+  return graph::linear(x, weight_, bias_);
+}
 
 MaxPool2d::MaxPool2d(const MaxPool2dOptions& options) {
   attrs_.kernel = {options.kernel, options.kernel};

@@ -1,4 +1,5 @@
-// torch.nn's layers: parameters with Python's names and default initialisation, and a forward of one operator.
+// torch.nn's layers: parameters with Python's names and default initialisation, and a forward of
+// one operator.
 #pragma once
 
 #include "model_registry/graph/module.hpp"

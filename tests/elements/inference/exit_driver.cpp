@@ -1,5 +1,5 @@
-// Leaves by exit() from main() while two other threads are inside the backend; the argument says after how many
-// inferences. The status is 0 unless the process crashes.
+// Leaves by exit() from main() while two other threads are inside the backend; the argument says
+// after how many inferences. The status is 0 unless the process crashes.
 #include <atomic>
 #include <cstdlib>
 #include <iostream>

@@ -1,4 +1,5 @@
-// A backend module without LibTorch, for the tests of open_backend(). -DFAKE_VERSION is the version it speaks.
+// A backend module without LibTorch, for the tests of open_backend(). -DFAKE_VERSION is the version
+// it speaks.
 #include "elements/inference/engine.hpp"
 
 namespace {

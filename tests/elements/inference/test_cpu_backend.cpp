@@ -1,5 +1,5 @@
-// The CPU backend: passes keep results, bad values and sizes are refused, a forked child is told so.
-// One process for all tests (Check would fork, and LibTorch's threads do not survive that).
+// The CPU backend: passes keep results, bad values and sizes are refused, a forked child is told
+// so. One process for all tests (Check would fork, and LibTorch's threads do not survive that).
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,8 +114,8 @@ graph::Network unusual() {
         const auto lone = m.make<nn::BatchNorm2d>("lone", build, 3);
         return [=](Value x) {
           x = graph::relu(stem(lone(x)));
-          x = graph::relu6(grouped(x) + x);         // groups and relu6: not fused by oneDNN
-          const Value kept = bn(dilated(x)) + x;    // fused, without activation
+          x = graph::relu6(grouped(x) + x);       // groups and relu6: not fused by oneDNN
+          const Value kept = bn(dilated(x)) + x;  // fused, without activation
           x = graph::relu(grouped(kept) + kept);
           x = graph::relu(graph::relu6(graph::cat({x, kept})));
           return graph::flatten(graph::adaptive_avg_pool2d(graph::dropout(x), {{1, 1}}));
@@ -151,8 +151,8 @@ START_TEST(passes_keep_the_results_of_the_reference) {
   for (const auto& network : {network_of("resnet18"), network_of("resnext50_32x4d"),
                               network_of("squeezenet1_1"), network_of("mobilenet_v2"), sketched}) {
     const auto tensors = disturbed(network);
-    const auto expected =
-        run(*load({.network = network, .tensors = &tensors, .executor = Executor::kReference}), shape);
+    const auto expected = run(
+        *load({.network = network, .tensors = &tensors, .executor = Executor::kReference}), shape);
     for (const Row& row : rows) {
       const auto model = load({.network = network,
                                .tensors = &tensors,
@@ -362,13 +362,12 @@ END_TEST
 
 int main() {
   setenv("CK_FORK", "no", 1);
-  return run_suite("cpu backend", 300, the_backend_says_what_it_is,
-                   passes_keep_the_results_of_the_reference,
-                   shapes_may_alternate_beyond_the_number_that_stays_prepared,
-                   the_input_is_not_written_to, seeds_decide_the_numbers,
-                   state_dicts_outlive_their_model, absent_counters_start_at_zero,
-                   other_float_types_become_float32, values_that_are_no_numbers_are_refused_by_name,
-                   values_too_large_for_float32_are_refused, inputs_that_do_not_fit_are_refused,
-                   memory_that_cannot_be_had_is_an_error, a_forked_child_gets_an_error_not_a_hang,
-                   models_load_from_an_application_in_one_call);
+  return run_suite(
+      "cpu backend", 300, the_backend_says_what_it_is, passes_keep_the_results_of_the_reference,
+      shapes_may_alternate_beyond_the_number_that_stays_prepared, the_input_is_not_written_to,
+      seeds_decide_the_numbers, state_dicts_outlive_their_model, absent_counters_start_at_zero,
+      other_float_types_become_float32, values_that_are_no_numbers_are_refused_by_name,
+      values_too_large_for_float32_are_refused, inputs_that_do_not_fit_are_refused,
+      memory_that_cannot_be_had_is_an_error, a_forked_child_gets_an_error_not_a_hang,
+      models_load_from_an_application_in_one_call);
 }

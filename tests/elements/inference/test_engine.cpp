@@ -1,4 +1,5 @@
-// Devices, scores, and opening of modules. The modules here pose as the CUDA backend, which this build does not have.
+// Devices, scores, and opening of modules. The modules here pose as the CUDA backend, which this
+// build does not have.
 #include <stdlib.h>
 
 #include <cmath>
@@ -41,7 +42,9 @@ std::string open_error() {
   return backend.error().text();
 }
 
-void search_in(const std::string& path) { setenv("TV_BACKEND_PATH", path.c_str(), 1); }
+void search_in(const std::string& path) {
+  setenv("TV_BACKEND_PATH", path.c_str(), 1);
+}
 
 Error load_error(const ModelSpec& spec, const FetchOptions& fetch = {}) {
   const auto model = load_model(spec, fetch);
@@ -167,13 +170,11 @@ START_TEST(loading_fails_before_anything_is_downloaded) {
 END_TEST
 
 int main() {
-  return run_suite("engine", 60, devices_parse, scores_are_softmax_in_descending_order,
-                   scores_of_large_logits_do_not_overflow, scores_are_as_many_as_there_are,
-                   logits_that_are_no_numbers_have_no_scores,
-                   a_missing_module_is_named_with_every_place,
-                   a_module_of_another_version_is_refused,
-                   a_damaged_module_is_told_in_the_loaders_words,
-                   a_library_that_is_no_backend_is_refused,
-                   the_first_good_module_on_the_path_is_opened_once,
-                   loading_fails_before_anything_is_downloaded);
+  return run_suite(
+      "engine", 60, devices_parse, scores_are_softmax_in_descending_order,
+      scores_of_large_logits_do_not_overflow, scores_are_as_many_as_there_are,
+      logits_that_are_no_numbers_have_no_scores, a_missing_module_is_named_with_every_place,
+      a_module_of_another_version_is_refused, a_damaged_module_is_told_in_the_loaders_words,
+      a_library_that_is_no_backend_is_refused, the_first_good_module_on_the_path_is_opened_once,
+      loading_fails_before_anything_is_downloaded);
 }

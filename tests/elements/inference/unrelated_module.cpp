@@ -1,2 +1,4 @@
 // A library that is no backend.
-extern "C" int tv_unrelated() { return 0; }
+extern "C" int tv_unrelated() {
+  return 0;
+}

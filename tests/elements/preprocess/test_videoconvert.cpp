@@ -307,8 +307,7 @@ void compare(Frame& frame, const Setting& setting, Row& row) {
   row.defaults_exact = std::max(row.defaults_exact, worst_error(from_rgb(defaults), exact));
 }
 
-// ---- content
-// -----------------------------------------------------------------------------------------
+// ---- content ----
 
 // Like a photograph: gradients, waves of many lengths (amplitude falling with frequency), noise of
 // a few levels that a lens has blurred, and some hard edges. Values are RGB.

@@ -146,9 +146,7 @@ def main():
     # Nothing listens on port 1.
     tiny(entries, "UNREACHABLE", url="https://localhost:1/unreachable.pth", sha256=digest)
     tiny(entries, "POISONED", url="https://localhost:1/poisoned.pth", sha256=wrong)
-    cache = folder / "torch_home" / "hub" / "checkpoints"
-    cache.mkdir(parents=True, mode=0o700)
-    (cache / "poisoned.pth").write_bytes(good.read_bytes())
+    (folder / "torch_home" / "hub" / "checkpoints").mkdir(parents=True, mode=0o700)
 
     pictures = folder / "pictures"
     pictures.mkdir()

@@ -74,7 +74,7 @@ START_TEST(posts_text_and_hint_once) {
   GError* error = nullptr;
   gchar* debug = nullptr;
   gst_message_parse_error(message.get(), &error, &debug);
-  ck_assert_str_eq(error->message, "no weights \"x\". nearest: y.");
+  ck_assert_str_eq(error->message, "no weights \"x\" (nearest: y)");
   ck_assert(strstr(debug, "not-found") != nullptr);
   g_error_free(error);
   g_free(debug);

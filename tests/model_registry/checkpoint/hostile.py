@@ -141,6 +141,8 @@ def bombs():
     name = text("n" * 4000)
     yield "quadratic names", zp(b"}" + name + b"}(" + b"".join(text(str(i)) + b"N" for i in range(50000)) + b"us"), "MiB beyond the file's own size"
     long_list = b"](" + b"N" * 100000 + b"eq\x00"
+    long_key = text("k" * 4000) + b"q\x00" + b"}q\x01"
+    yield "long names of nothing", zp(b"](}(" + long_key + b"h\x00h\x01" * 400000 + b"u}" + text("k") + b"}" + text("k") + global_("torch.Size") + b"sse"), "refused a function or class as a value"
     yield "quadratic OrderedDict", zp(b"](" + b"](" + (b"K\x01N\x86") * 20000 + b"eq\x00" + (global_("collections.OrderedDict") + b"h\x00\x85R") * 5000 + b"e"), "MiB beyond"
     yield "long list many times", zp(b"](" + long_list + b"h\x00" * 100000 + b"e"), "entry"
     yield "a million storages", zp(b"](" + storage() + (global_("torch.FloatStorage") + b"q\x00") + many(text("storage"), b"h\x00", text("0"), text("cpu"), integer(6)) + b"q\x01" + b"h\x01Q" * 2000000 + b"e"), "MiB beyond"

@@ -93,6 +93,13 @@ START_TEST(refuses_what_is_no_readable_file) {
 }
 END_TEST
 
+START_TEST(paths_in_errors_are_printable) {
+  const Folder folder;
+  const std::string path = folder.path("a\nb\xff\xc3\xa9");
+  expect_error(path, tv::Code::kNotFound, "/a\\x0ab\\xff\xc3\xa9: No such file");
+}
+END_TEST
+
 START_TEST(bytes_outlive_the_file) {
   const Folder folder;
   const std::string path = folder.file("zip.pth", tv::test::load_data("zip.pth"));
@@ -121,6 +128,7 @@ Suite* file_suite() {
   tcase_add_test(tests, follows_symbolic_links);
   tcase_add_test(tests, size_limit_is_inclusive);
   tcase_add_test(tests, refuses_what_is_no_readable_file);
+  tcase_add_test(tests, paths_in_errors_are_printable);
   tcase_add_test(tests, bytes_outlive_the_file);
   suite_add_tcase(suite, tests);
   return suite;

@@ -126,11 +126,11 @@ END_TEST
 START_TEST(every_architecture_is_recognised) {
   for (const std::string_view builder : available_models()) {
     const auto own = network_of(builder);
-    ck_assert_str_eq(recognise_builder(file_of(*own)).c_str(), std::string(builder).c_str());
+    expect_equal(recognise_builder(file_of(*own)), builder);
     const auto fine_tuned = network_of(builder, 6);
-    ck_assert_str_eq(recognise_builder(file_of(*fine_tuned)).c_str(), std::string(builder).c_str());
+    expect_equal(recognise_builder(file_of(*fine_tuned)), builder);
   }
-  ck_assert_str_eq(recognise_builder({}).c_str(), "");
+  expect_equal(recognise_builder({}), "");
 }
 END_TEST
 
@@ -151,8 +151,10 @@ START_TEST(another_number_of_classes_is_named_in_the_hint) {
   };
   for (const Row& row : {Row{"resnet18", "fc.weight"}, Row{"mobilenet_v2", "classifier.1.weight"},
                          Row{"squeezenet1_0", "classifier.1.weight"}}) {
-    const std::string text = bind_error(file_of(*network_of(row.builder, 6)), *network_of(row.builder));
-    expect_contains(text, std::string(row.head) + " has 6 classes, the entry 1000: add a user-defined entry");
+    const std::string text =
+        bind_error(file_of(*network_of(row.builder, 6)), *network_of(row.builder));
+    expect_contains(
+        text, std::string(row.head) + " has 6 classes, the entry 1000: add a user-defined entry");
     expect_contains(text, "num_classes=6");
     expect_contains(text, "2 of another shape");
   }
@@ -172,8 +174,8 @@ END_TEST
 
 START_TEST(wrappers_around_all_names_are_taken_off) {
   const auto network = network_of("squeezenet1_1");
-  for (const char* const prefix : {"module.", "model.", "state_dict.", "model_state_dict.",
-                                   "state_dict.module."}) {
+  for (const char* const prefix :
+       {"module.", "model.", "state_dict.", "model_state_dict.", "state_dict.module."}) {
     Checkpoint file = file_of(*network);
     add_prefix(file, prefix);
     expect_bound(file, *network);
@@ -219,13 +221,12 @@ START_TEST(an_empty_file_is_all_missing) {
 END_TEST
 
 int main() {
-  return run_suite("bind", 60, a_complete_file_binds_in_the_order_of_the_network,
-                   every_other_float_type_and_absent_counters_are_accepted,
-                   all_lists_are_told_at_once, values_that_are_no_tensors_do_not_count,
-                   every_architecture_is_recognised, another_architecture_is_named_in_the_hint,
-                   another_number_of_classes_is_named_in_the_hint,
-                   a_head_of_another_width_is_no_matter_of_classes,
-                   wrappers_around_all_names_are_taken_off,
-                   other_wrappers_and_partial_ones_are_refused,
-                   tensors_of_removed_children_are_accepted_and_not_needed, an_empty_file_is_all_missing);
+  return run_suite(
+      "bind", 60, a_complete_file_binds_in_the_order_of_the_network,
+      every_other_float_type_and_absent_counters_are_accepted, all_lists_are_told_at_once,
+      values_that_are_no_tensors_do_not_count, every_architecture_is_recognised,
+      another_architecture_is_named_in_the_hint, another_number_of_classes_is_named_in_the_hint,
+      a_head_of_another_width_is_no_matter_of_classes, wrappers_around_all_names_are_taken_off,
+      other_wrappers_and_partial_ones_are_refused,
+      tensors_of_removed_children_are_accepted_and_not_needed, an_empty_file_is_all_missing);
 }

@@ -54,12 +54,18 @@ START_TEST(each_builder_function_builds_its_own_model) {
     Result<Model> (*build)(const BuildOptions&);
   };
   const Row rows[] = {
-      {"mobilenet_v2", mobilenet_v2},         {"resnet101", resnet101},
-      {"resnet152", resnet152},               {"resnet18", resnet18},
-      {"resnet34", resnet34},                 {"resnet50", resnet50},
-      {"resnext101_32x8d", resnext101_32x8d}, {"resnext101_64x4d", resnext101_64x4d},
-      {"resnext50_32x4d", resnext50_32x4d},   {"squeezenet1_0", squeezenet1_0},
-      {"squeezenet1_1", squeezenet1_1},       {"wide_resnet101_2", wide_resnet101_2},
+      {"mobilenet_v2", mobilenet_v2},
+      {"resnet101", resnet101},
+      {"resnet152", resnet152},
+      {"resnet18", resnet18},
+      {"resnet34", resnet34},
+      {"resnet50", resnet50},
+      {"resnext101_32x8d", resnext101_32x8d},
+      {"resnext101_64x4d", resnext101_64x4d},
+      {"resnext50_32x4d", resnext50_32x4d},
+      {"squeezenet1_0", squeezenet1_0},
+      {"squeezenet1_1", squeezenet1_1},
+      {"wide_resnet101_2", wide_resnet101_2},
       {"wide_resnet50_2", wide_resnet50_2},
   };
   ck_assert_uint_eq(std::size(rows), available_models().size());
@@ -113,7 +119,8 @@ START_TEST(user_defined_entries_belong_to_the_builder_they_name) {
   const auto model = get_model("resnet18", {.weights = &own});
   ck_assert(static_cast<bool>(model));
   ck_assert_int_eq(model->network->num_classes(), 2);
-  expect_error(error_of("resnet34", {.weights = &own}), Code::kInvalidArgument, "belong to resnet18");
+  expect_error(error_of("resnet34", {.weights = &own}), Code::kInvalidArgument,
+               "belong to resnet18");
 }
 END_TEST
 
@@ -140,6 +147,5 @@ int main() {
                    registered_builders_without_architecture_are_unsupported,
                    weights_of_another_builder_are_refused,
                    user_defined_entries_belong_to_the_builder_they_name,
-                   class_counts_must_agree_with_the_weights,
-                   class_counts_out_of_range_are_refused);
+                   class_counts_must_agree_with_the_weights, class_counts_out_of_range_are_refused);
 }

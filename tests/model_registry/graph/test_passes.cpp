@@ -20,7 +20,9 @@ Graph trace(const graph::Network& network, int side = 4) {
   return std::move(*graph);
 }
 
-Value head(Value x) { return graph::flatten(graph::adaptive_avg_pool2d(x, {{1, 1}})); }
+Value head(Value x) {
+  return graph::flatten(graph::adaptive_avg_pool2d(x, {{1, 1}}));
+}
 
 /// A convolution 3 -> 3 that keeps the size, and its batch norm.
 struct Layers {
@@ -88,8 +90,7 @@ START_TEST(a_dropout_at_the_end_disappears) {
 END_TEST
 
 START_TEST(batch_norm_folds_into_its_convolution) {
-  const auto network =
-      with_layers([](const Layers& l, Value x) { return l.bn(l.conv(x)); });
+  const auto network = with_layers([](const Layers& l, Value x) { return l.bn(l.conv(x)); });
   const Graph graph = graph::fold_batch_norm(trace(network));
   expect_sound(graph);
   ck_assert_int_eq(count(graph, Op::kBatchNorm2d), 0);
@@ -111,8 +112,7 @@ START_TEST(batch_norm_folds_into_its_convolution) {
 END_TEST
 
 START_TEST(a_convolution_without_bias_gets_one) {
-  const auto network =
-      with_layers([](const Layers& l, Value x) { return l.bn(l.other(x)); });
+  const auto network = with_layers([](const Layers& l, Value x) { return l.bn(l.other(x)); });
   const Graph graph = graph::fold_batch_norm(trace(network));
   ck_assert_uint_eq(graph.nodes[1].params.size(), 2);
   ck_assert_int_eq(graph.derived[1].bias, -1);
@@ -136,8 +136,7 @@ START_TEST(batch_norm_stays_where_it_cannot_fold) {
 END_TEST
 
 START_TEST(only_the_first_of_two_batch_norms_folds) {
-  const auto network =
-      with_layers([](const Layers& l, Value x) { return l.bn(l.bn(l.conv(x))); });
+  const auto network = with_layers([](const Layers& l, Value x) { return l.bn(l.bn(l.conv(x))); });
   const Graph graph = graph::fold_batch_norm(trace(network));
   expect_sound(graph);
   ck_assert_int_eq(count(graph, Op::kBatchNorm2d), 1);
@@ -164,8 +163,8 @@ START_TEST(activations_fuse_unless_the_convolution_has_other_readers) {
 END_TEST
 
 START_TEST(a_second_activation_stays) {
-  const auto network = with_layers(
-      [](const Layers& l, Value x) { return graph::relu6(graph::relu(l.conv(x))); });
+  const auto network =
+      with_layers([](const Layers& l, Value x) { return graph::relu6(graph::relu(l.conv(x))); });
   const Graph graph = graph::fuse_activation(trace(network));
   ck_assert_int_eq(count(graph, Op::kRelu6), 1);
   ck_assert_int_eq(count(graph, Op::kRelu), 0);
@@ -210,8 +209,8 @@ START_TEST(residuals_stay_apart_where_they_must) {
                      return (y + x) + y;
                    }));
   // an activation comes before the addition
-  const auto activated = with_layers(
-      [](const Layers& l, Value x) { return graph::relu(l.conv(x)) + x; });
+  const auto activated =
+      with_layers([](const Layers& l, Value x) { return graph::relu(l.conv(x)) + x; });
   const Graph graph = graph::fuse_residual(graph::fuse_activation(trace(activated)));
   ck_assert_int_eq(count(graph, Op::kAdd), 1);
   // a value added to itself
@@ -239,13 +238,11 @@ START_TEST(optimize_leaves_nothing_to_fuse_in_any_model) {
 END_TEST
 
 int main() {
-  return run_suite("passes", 60, dropout_disappears_wherever_it_stands,
-                   a_dropout_at_the_end_disappears, batch_norm_folds_into_its_convolution,
-                   a_convolution_without_bias_gets_one, batch_norm_stays_where_it_cannot_fold,
-                   only_the_first_of_two_batch_norms_folds,
-                   activations_fuse_unless_the_convolution_has_other_readers,
-                   a_second_activation_stays, residuals_fuse_from_either_side,
-                   a_residual_that_is_computed_later_is_there_in_time,
-                   residuals_stay_apart_where_they_must,
-                   optimize_leaves_nothing_to_fuse_in_any_model);
+  return run_suite(
+      "passes", 60, dropout_disappears_wherever_it_stands, a_dropout_at_the_end_disappears,
+      batch_norm_folds_into_its_convolution, a_convolution_without_bias_gets_one,
+      batch_norm_stays_where_it_cannot_fold, only_the_first_of_two_batch_norms_folds,
+      activations_fuse_unless_the_convolution_has_other_readers, a_second_activation_stays,
+      residuals_fuse_from_either_side, a_residual_that_is_computed_later_is_there_in_time,
+      residuals_stay_apart_where_they_must, optimize_leaves_nothing_to_fuse_in_any_model);
 }

@@ -67,7 +67,7 @@ START_TEST(names_follow_registration_not_construction) {
       },
       4);
   const std::vector<std::string> expected = {
-      "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked",
+      "bn.weight",   "bn.bias",  "bn.running_mean", "bn.running_var", "bn.num_batches_tracked",
       "conv.weight", "conv.bias"};
   ck_assert(names(network) == expected);
   ck_assert_int_eq(network.init()[0].parameter, 5);  // conv.weight is drawn first
@@ -178,8 +178,9 @@ START_TEST(small_images_name_the_layer) {
   expect_contains(trace_error(conv, {1, 3, 9, 6}),
                   "layer stem needs an input of at least 7x7, found 9x6");
   expect_contains(trace_error(conv, {1, 3, 9, 6}), "the smallest image for sketch is 7x7");
-  expect_contains(trace_error(one_pool({.kernel = 3, .stride = 2, .ceil_mode = true}), {1, 3, 1, 5}),
-                  "layer pool needs an input of at least 2x2, found 1x5");
+  expect_contains(
+      trace_error(one_pool({.kernel = 3, .stride = 2, .ceil_mode = true}), {1, 3, 1, 5}),
+      "layer pool needs an input of at least 2x2, found 1x5");
 }
 END_TEST
 
@@ -239,7 +240,10 @@ END_TEST
 START_TEST(forwards_may_take_lists) {
   class Joined final : public graph::Module {
    public:
-    explicit Joined(Build& build) { conv_ = add("conv", std::make_unique<nn::Conv2d>(build, 6, 2, 1)); }
+    explicit Joined(Build& build) {
+      conv_ = add("conv", std::make_unique<nn::Conv2d>(build, 6, 2, 1));
+    }
+    using Module::forward;
     Value forward(const std::vector<Value>& features) const { return conv_(graph::cat(features)); }
 
    private:
@@ -303,8 +307,8 @@ START_TEST(results_that_nobody_reads_are_not_in_the_graph) {
 END_TEST
 
 START_TEST(a_forward_of_the_wrong_width_is_our_bug) {
-  const auto network = sketch(
-      [](SketchModule&, Build&) { return [](Value x) { return graph::flatten(x); }; }, 5);
+  const auto network =
+      sketch([](SketchModule&, Build&) { return [](Value x) { return graph::flatten(x); }; }, 5);
   const auto graph = network.trace({1, 3, 2, 2});
   ck_assert(!graph && graph.error().code == Code::kInternal);
   expect_contains(graph.error().text(), "yields [1, 12], expected [1, 5]");
@@ -316,8 +320,7 @@ int main() {
                    own_tensors_come_before_children_and_buffers_after_parameters,
                    dropped_modules_keep_their_draws,
                    removed_children_are_initialised_in_their_place_and_nowhere_else,
-                   convolution_shapes, pooling_shapes,
-                   small_images_name_the_layer,
+                   convolution_shapes, pooling_shapes, small_images_name_the_layer,
                    squeezenet_accepts_its_documented_minimum_and_no_less,
                    inputs_that_are_no_images_are_refused, operands_that_do_not_fit_are_refused,
                    forwards_may_take_lists, the_first_error_wins_and_the_forward_runs_on,

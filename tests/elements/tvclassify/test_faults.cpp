@@ -1,0 +1,612 @@
+// Every fault has one error with its own domain and code that names what is wrong, and the same
+// element works again once the cause is gone; or one frame is marked and the video goes on.
+#include <unistd.h>
+
+#include <set>
+
+#include "tests/elements/tvclassify/support.hpp"
+
+using namespace tv;
+using namespace tv::test;
+
+// ---- before the first frame -------------------------------------------------------------------
+
+/// A short pipeline around one tvclassify.
+class Pipeline {
+ public:
+  explicit Pipeline(const std::string& middle, const std::string& caps = rgb_caps()) {
+    const std::string line = "videotestsrc num-buffers=2 pattern=red ! " + caps + " ! " + middle +
+                             " ! fakesink name=out sync=false";
+    GError* error = nullptr;
+    pipeline_ = gst_parse_launch(line.c_str(), &error);
+    ck_assert_msg(!error, "%s: %s", line.c_str(), error ? error->message : "");
+    bus_ = gst_element_get_bus(pipeline_);
+    element_ = find("tvclassify");
+  }
+  ~Pipeline() {
+    gst_element_set_state(pipeline_, GST_STATE_NULL);
+    gst_object_unref(element_);
+    gst_object_unref(bus_);
+    gst_object_unref(pipeline_);
+  }
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  GstElement* element() { return element_; }
+
+  /// Plays to EOS or to an error, goes to NULL, and gives the errors that tvclassify posted.
+  std::vector<Seen> play() {
+    gst_element_set_state(pipeline_, GST_STATE_PLAYING);
+    const auto ends = static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    std::vector<Seen> errors;
+    bool ended = false;
+    while (!ended) {
+      const MessageRef message(gst_bus_timed_pop_filtered(bus_, 60 * GST_SECOND, ends));
+      ck_assert_msg(message != nullptr, "neither error nor end within a minute");
+      ended = take(message.get(), errors);
+      // A source that lost its element has an error of its own: wait for ours.
+      ended = ended || GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_EOS;
+    }
+    gst_element_set_state(pipeline_, GST_STATE_READY);
+    while (const MessageRef more{gst_bus_pop_filtered(bus_, GST_MESSAGE_ERROR)})
+      take(more.get(), errors);
+    gst_element_set_state(pipeline_, GST_STATE_NULL);
+    return errors;
+  }
+
+ private:
+  GstElement* find(const char* factory) {
+    GstIterator* all = gst_bin_iterate_elements(GST_BIN(pipeline_));
+    Value item(GST_TYPE_ELEMENT);
+    GstElement* found = nullptr;
+    while (!found && gst_iterator_next(all, item.get()) == GST_ITERATOR_OK) {
+      auto* each = GST_ELEMENT(g_value_get_object(item.get()));
+      if (g_str_equal(GST_OBJECT_NAME(gst_element_get_factory(each)), factory))
+        found = GST_ELEMENT(gst_object_ref(each));
+      g_value_reset(item.get());
+    }
+    gst_iterator_free(all);
+    ck_assert(found != nullptr);
+    return found;
+  }
+  bool take(GstMessage* message, std::vector<Seen>& errors) {
+    if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR ||
+        GST_MESSAGE_SRC(message) != GST_OBJECT(element_))
+      return false;
+    GError* error = nullptr;
+    gst_message_parse_error(message, &error, nullptr);
+    errors.push_back({error->domain, error->code, error->message, ""});
+    g_error_free(error);
+    return true;
+  }
+
+  GstElement* pipeline_ = nullptr;
+  GstBus* bus_ = nullptr;
+  GstElement* element_ = nullptr;
+};
+
+// clang-format off
+struct Fault {
+  const char* id;
+  const char* settings;                ///< %FAULTS%: the fixture's folder of broken files
+  GQuark (*domain)(); int code;
+  std::vector<const char*> names;      ///< what the text has to say
+};
+#define TINY "weights=Tiny_Weights.V1 "
+static const Fault kFaults[] = {
+  {"L1", "weights=\"\"", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"weights", "resnet50"}},
+  {"L1", "weights=ResNet50_Weight.IMAGENET1K_V2", gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_FOUND,
+   {"ResNet50_Weight.IMAGENET1K_V2", "ResNet50_Weights.IMAGENET1K_V2"}},
+  {"L1", "weights=resnet5000", gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_FOUND, {"resnet5000", "resnet50"}},
+  {"L1", "weights=Tiny_Weights.V9", gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_FOUND, {"Tiny_Weights.V9", "Tiny_Weights.V1"}},
+  {"L2", TINY "weights-file=%FAULTS%/missing.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"missing.pth", "No such file"}},
+  {"L2", TINY "weights-file=%FAULTS%/folder.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"folder.pth", "directory"}},
+  {"L2", TINY "weights-file=%FAULTS%/fifo.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"fifo.pth", "FIFO"}},
+  {"L2", TINY "weights-file=/dev/zero", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"/dev/zero", "device"}},
+  {"L2", TINY "weights-file=%FAULTS%/empty.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"empty.pth", "empty"}},
+  {"L2", "weights=Tiny_Weights.MISSING", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"missing.pth", "Tiny_Weights.MISSING"}},
+  {"L3", TINY "weights-file=%FAULTS%/truncated.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"Tiny_Weights.V1", "truncated.pth"}},
+  {"L3", TINY "weights-file=%FAULTS%/flipped.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"flipped.pth"}},
+  {"L3", TINY "weights-file=%FAULTS%/legacy_truncated.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"legacy_truncated.pth"}},
+  {"L3", TINY "weights-file=%FAULTS%/text.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"text.pth"}},
+  {"L4", TINY "weights-file=%FAULTS%/system.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"system.pth", "system"}},
+  {"L5", TINY "weights-file=%FAULTS%/duplicate.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"duplicate.pth"}},
+  {"L6", TINY "weights-file=%FAULTS%/short_storage.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"short_storage.pth"}},
+  {"L7", TINY "weights-file=%FAULTS%/seven_classes.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"classifier.1.weight", "7", "4"}},
+  {"L7", TINY "weights-file=%FAULTS%/renamed.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"features.3.squeeze.weight", "features.3.squeezed.weight"}},
+  {"L7", TINY "weights-file=%FAULTS%/resnet18.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"conv1.weight", "resnet18"}},
+  {"L8", "weights=Tiny_Weights.WRONG_DIGEST", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"tiny.pth", "00000000"}},
+  {"L8", "weights=Tiny_Weights.POISONED offline=true", gst_resource_error_quark, GST_RESOURCE_ERROR_READ, {"poisoned.pth", "00000000"}},
+  {"L9", "weights=Tiny_Weights.UNREACHABLE offline=true", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"hub/checkpoints/unreachable.pth"}},
+  {"L9", "weights=Tiny_Weights.UNREACHABLE", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"localhost", "hub/checkpoints/unreachable.pth"}},
+  {"D1", TINY "device=cuda", gst_library_error_quark, GST_LIBRARY_ERROR_INIT, {"cuda", "device=cpu"}},
+  {"D1", TINY "device=tpu", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"\"tpu\"", "cuda:N"}},
+  {"size", TINY "crop-size=2 resize-size=2", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"2"}},
+};
+// clang-format on
+
+static std::string with_folder(std::string settings) {
+  const std::string mark = "%FAULTS%";
+  if (const std::size_t at = settings.find(mark); at != std::string::npos)
+    settings.replace(at, mark.size(), fixture("faults"));
+  return settings;
+}
+
+/// A refused file is put aside: the cache gets it anew.
+static void poison_cache() {
+  const std::vector<std::uint8_t> bytes = read_bytes(fixture("entries/tiny.pth"));
+  std::ofstream file(fixture("torch_home/hub/checkpoints/poisoned.pth"), std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  ck_assert(file.good());
+}
+
+START_TEST(one_error_that_names_the_cause) {
+  const Fault& fault = kFaults[_i];
+  poison_cache();
+  Pipeline pipeline("tvclassify " + with_folder(fault.settings));
+  const std::vector<Seen> errors = pipeline.play();
+  const std::string where = std::string(fault.id) + " " + fault.settings;
+  ck_assert_msg(errors.size() == 1, "%s: %zu errors", where.c_str(), errors.size());
+  const Seen& seen = errors.front();
+  ck_assert_msg(seen.domain == fault.domain() && seen.code == fault.code, "%s: %s %d: %s",
+                where.c_str(), g_quark_to_string(seen.domain), seen.code, seen.text.c_str());
+  for (const char* name : fault.names)
+    ck_assert_msg(seen.text.find(name) != std::string::npos, "%s: no \"%s\" in: %s", where.c_str(),
+                  name, seen.text.c_str());
+
+  // The same object works once the cause is gone.
+  g_object_set(pipeline.element(), "weights", "Tiny_Weights.CHECKED", "weights-file", nullptr,
+               "device", "auto", "crop-size", 0, "resize-size", 0, "offline", FALSE, nullptr);
+  const std::vector<Seen> none = pipeline.play();
+  ck_assert_msg(none.empty(), "%s: still %s", where.c_str(),
+                none.empty() ? "" : none.front().text.c_str());
+}
+END_TEST
+
+START_TEST(quick_faults_fail_the_state_change) {
+  for (const char* settings :
+       {"weights=nonsense", "weights=Tiny_Weights.V1 weights-file=/nonexistent/x.pth",
+        "weights=Tiny_Weights.V1 device=tpu", "weights=Tiny_Weights.UNREACHABLE offline=true"}) {
+    GstElement* element =
+        gst_parse_launch((std::string("tvclassify ") + settings).c_str(), nullptr);
+    gst_object_ref_sink(element);
+    ck_assert_int_eq(gst_element_set_state(element, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
+    ck_assert_int_eq(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+    ck_assert_int_eq(gst_element_set_state(element, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
+    gst_object_unref(element);
+  }
+}
+END_TEST
+
+// NaN in a weight reaches every logit: nothing can be said of any frame.
+START_TEST(nan_weights_never_give_a_class) {
+  Pipeline pipeline("tvclassify weights=Tiny_Weights.V1 max-consecutive-failures=1 weights-file=" +
+                    fixture("faults/nan.pth"));
+  const std::vector<Seen> errors = pipeline.play();
+  ck_assert_uint_eq(errors.size(), 1);
+  ck_assert_uint_eq(errors[0].domain, GST_RESOURCE_ERROR);
+  ck_assert_int_eq(errors[0].code, GST_RESOURCE_ERROR_READ);
+  ck_assert(errors[0].text.find("NaN") != std::string::npos);
+}
+END_TEST
+
+// ---- caps -------------------------------------------------------------------------------------
+
+START_TEST(refused_caps) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1", "");
+  GstPad* pad = gst_element_get_static_pad(bench.element(), "sink");
+  const auto accepted = [&](const char* text) {
+    const CapsRef caps(gst_caps_from_string(text));
+    return gst_pad_query_accept_caps(pad, caps.get()) != FALSE;
+  };
+  ck_assert(accepted("video/x-raw,format=NV12,width=16384,height=16,framerate=0/1"));
+  ck_assert(
+      accepted("video/x-raw,format=NV12,width=16,height=16,framerate=30/1,interlace-mode=mixed"));
+  ck_assert(!accepted("video/x-raw,format=NV12,width=16385,height=16,framerate=30/1"));
+  ck_assert(!accepted("video/x-raw,format=RGB16,width=16,height=16,framerate=30/1"));
+  ck_assert(!accepted("video/x-raw(memory:DMABuf),format=NV12,width=16,height=16,framerate=30/1"));
+  ck_assert(
+      !accepted("video/x-raw(format:Interlaced),format=NV12,width=16,height=16,framerate=30/1,"
+                "interlace-mode=alternate"));
+  gst_object_unref(pad);
+}
+END_TEST
+
+static void assert_negotiation_error(const std::string& caps, const char* name,
+                                     const std::string& settings = "") {
+  Bench bench("tvclassify weights=Tiny_Weights.V1 " + settings, "");
+  gst_harness_set_src_caps_str(bench.harness(), caps.c_str());
+  ck_assert_int_eq(bench.push(rgb_buffer(picture(0))), GST_FLOW_NOT_NEGOTIATED);
+  const std::vector<Seen> errors = bench.errors();
+  ck_assert_msg(errors.size() == 1, "%s: %zu errors", caps.c_str(), errors.size());
+  ck_assert(errors[0].domain == GST_CORE_ERROR && errors[0].code == GST_CORE_ERROR_NEGOTIATION);
+  ck_assert_msg(errors[0].text.find(name) != std::string::npos, "%s", errors[0].text.c_str());
+}
+
+START_TEST(caps_that_cannot_be_classified) {
+  assert_negotiation_error(
+      "video/x-raw,format=NV12,width=16,height=16,framerate=30/1,interlace-mode=alternate",
+      "alternate");
+  // 256 * 16384 * 256 pixels after the resize: beyond what a plan takes.
+  assert_negotiation_error("video/x-raw,format=GRAY8,width=16384,height=1,framerate=30/1", "16384",
+                           "resize-size=256");
+}
+END_TEST
+
+START_TEST(interlaced_modes_are_classified) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1", "");
+  for (const char* mode : {"progressive", "interleaved", "mixed", "fields"}) {
+    gst_harness_set_src_caps_str(
+        bench.harness(),
+        (rgb_caps() + ",interlace-mode=" + mode + ",pixel-aspect-ratio=16/11").c_str());
+    ck_assert_int_eq(bench.classify(picture(2)).best(), 2);
+  }
+}
+END_TEST
+
+START_TEST(caps_change_between_frames) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1", "");
+  int loads = 0;
+  for (int round = 0; round < 3; ++round)
+    for (const Picture& each : pictures()) {
+      if (each.width * each.height < 1000) continue;
+      std::string caps = rgb_caps(each.width, each.height);
+      if (round == 1) caps.replace(caps.find("30/1"), 4, "0/1");
+      gst_harness_set_src_caps_str(bench.harness(), caps.c_str());
+      ck_assert_int_eq(bench.classify(each).best(), each.best());
+    }
+  for (const MessageRef& each : bench.messages(GST_MESSAGE_PROGRESS)) {
+    GstProgressType type;
+    gst_message_parse_progress(each.get(), &type, nullptr, nullptr);
+    loads += type == GST_PROGRESS_TYPE_COMPLETE;
+  }
+  ck_assert_msg(loads == 1, "new caps must not load the model again");
+}
+END_TEST
+
+// ---- frames -----------------------------------------------------------------------------------
+
+START_TEST(padded_strides_and_offsets) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  const Picture& blue = picture(2);
+  const double score = bench.classify(blue).top->score;
+  for (const std::size_t stride : {std::size_t{192}, std::size_t{200}, std::size_t{777}}) {
+    constexpr gsize kOffset = 13;
+    const BufferRef padded = rgb_buffer(blue, stride);
+    BufferRef buffer(gst_buffer_new_allocate(nullptr, kOffset, nullptr));
+    gst_buffer_memset(buffer.get(), 0, 0xFF, kOffset);
+    gst_buffer_append_memory(buffer.get(), gst_buffer_get_all_memory(padded.get()));
+    gsize offsets[GST_VIDEO_MAX_PLANES] = {kOffset};
+    gint strides[GST_VIDEO_MAX_PLANES] = {static_cast<gint>(stride)};
+    gst_buffer_add_video_meta_full(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB,
+                                   64, 48, 1, offsets, strides);
+    const Meta meta = read_meta(bench.pass(std::move(buffer)).get());
+    ck_assert_msg(meta.top->score == score, "stride %zu", stride);
+  }
+}
+END_TEST
+
+// The crop meta selects the picture out of a larger one of another colour.
+START_TEST(crop_meta_selects_the_picture) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  const double score = bench.classify(picture(1)).top->score;
+  constexpr std::size_t kWidth = 100, kHeight = 80, kX = 21, kY = 17;
+  BufferRef buffer(gst_buffer_new_allocate(nullptr, kWidth * kHeight * 3, nullptr));
+  gst_buffer_memset(buffer.get(), 0, 0xFF, kWidth * kHeight * 3);
+  for (std::size_t y = 0; y < 48; ++y)
+    gst_buffer_fill(buffer.get(), ((y + kY) * kWidth + kX) * 3, picture(1).rgb.data() + y * 64 * 3,
+                    64 * 3);
+  gst_buffer_add_video_meta(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, kWidth,
+                            kHeight);
+  GstVideoCropMeta* crop = gst_buffer_add_video_crop_meta(buffer.get());
+  crop->x = kX;
+  crop->y = kY;
+  crop->width = 64;
+  crop->height = 48;
+  const BufferRef out = bench.pass(std::move(buffer));
+  ck_assert(gst_buffer_get_video_crop_meta(out.get()) != nullptr);
+  const Meta meta = read_meta(out.get());
+  ck_assert_int_eq(meta.best(), 1);
+  ck_assert(meta.top->score == score);
+}
+END_TEST
+
+START_TEST(short_buffers_pass_marked) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  for (int i = 0; i < 5; ++i) {
+    const BufferRef out = bench.pass(BufferRef(gst_buffer_new_allocate(nullptr, 100, nullptr)));
+    ck_assert_uint_eq(gst_buffer_get_size(out.get()), 100);
+    const Meta meta = read_meta(out.get());
+    ck_assert_str_eq(meta.status.c_str(), "failed");
+    ck_assert_uint_eq(meta.labels.size(), 0);
+    ck_assert(meta.reason.find("too small") != std::string::npos);
+    ck_assert(meta.reason.find("9216") != std::string::npos);  // 64 * 48 * 3
+  }
+  const std::vector<Seen> warnings = bench.warnings();
+  ck_assert_uint_eq(warnings.size(), 3);  // the 1st, 2nd and 4th
+  ck_assert(warnings[0].domain == GST_STREAM_ERROR && warnings[0].code == GST_STREAM_ERROR_FORMAT);
+  ck_assert_str_eq(bench.classify(picture(0)).status.c_str(), "ok");
+  ck_assert_uint_eq(bench.errors().size(), 0);
+}
+END_TEST
+
+START_TEST(too_many_failures_are_an_error) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1 max-consecutive-failures=3");
+  const auto bad = [] { return BufferRef(gst_buffer_new_allocate(nullptr, 100, nullptr)); };
+  bench.pass(bad());
+  bench.pass(bad());
+  bench.classify(picture(0));  // begins anew
+  bench.pass(bad());
+  bench.pass(bad());
+  ck_assert_uint_eq(bench.errors().size(), 0);
+  ck_assert_int_eq(bench.push(bad()), GST_FLOW_ERROR);
+  const std::vector<Seen> errors = bench.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  ck_assert(errors[0].domain == GST_STREAM_ERROR && errors[0].code == GST_STREAM_ERROR_FORMAT);
+  ck_assert(errors[0].text.find("3 in a row") != std::string::npos);
+
+  Bench patient("tvclassify weights=Tiny_Weights.V1 max-consecutive-failures=0");
+  for (int i = 0; i < 40; ++i) patient.pass(bad());
+  ck_assert_uint_eq(patient.errors().size(), 0);
+}
+END_TEST
+
+// clang-format off
+struct FlagRow { GstBufferFlags flag; const char* status; const char* reason; };
+static const FlagRow kFlagRows[] = {
+  {GST_BUFFER_FLAG_GAP,       "gap", "gap-flag"},
+  {GST_BUFFER_FLAG_CORRUPTED, "gap", "corrupted"},
+  {GST_BUFFER_FLAG_DROPPABLE, "ok",  ""},
+  {GST_BUFFER_FLAG_HEADER,    "ok",  ""},
+  {GST_BUFFER_FLAG_DISCONT,   "ok",  ""},
+};
+// clang-format on
+
+START_TEST(flags_are_kept) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  for (const FlagRow& row : kFlagRows) {
+    BufferRef buffer = rgb_buffer(picture(0));
+    GST_BUFFER_FLAG_SET(buffer.get(), row.flag);
+    const BufferRef out = bench.pass(std::move(buffer));
+    ck_assert(GST_BUFFER_FLAG_IS_SET(out.get(), row.flag));
+    const Meta meta = read_meta(out.get());
+    ck_assert_str_eq(meta.status.c_str(), row.status);
+    ck_assert_str_eq(meta.reason.c_str(), row.reason);
+    ck_assert_int_eq(meta.labels.empty(), meta.status != "ok");
+  }
+  BufferRef empty(gst_buffer_new());
+  GST_BUFFER_FLAG_SET(empty.get(), GST_BUFFER_FLAG_GAP);
+  ck_assert_str_eq(read_meta(bench.pass(std::move(empty)).get()).status.c_str(), "gap");
+  const Meta bare = read_meta(bench.pass(BufferRef(gst_buffer_new())).get());
+  ck_assert_str_eq(bare.status.c_str(), "gap");
+  ck_assert_str_eq(bare.reason.c_str(), "empty");
+  ck_assert_uint_eq(bench.warnings().size(), 0);
+}
+END_TEST
+
+// ---- flow -------------------------------------------------------------------------------------
+
+static GstFlowReturn answer = GST_FLOW_OK;
+static GstFlowReturn answering_chain(GstPad*, GstObject*, GstBuffer* buffer) {
+  gst_buffer_unref(buffer);
+  return answer;
+}
+
+START_TEST(downstream_answers_pass) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  bench.classify(picture(0));
+  gst_pad_set_chain_function(bench.harness()->sinkpad, answering_chain);
+  for (const GstFlowReturn each :
+       {GST_FLOW_ERROR, GST_FLOW_NOT_LINKED, GST_FLOW_FLUSHING, GST_FLOW_EOS,
+        GST_FLOW_NOT_NEGOTIATED, GST_FLOW_CUSTOM_ERROR, GST_FLOW_OK}) {
+    answer = each;
+    ck_assert_int_eq(bench.push(rgb_buffer(picture(0))), each);
+  }
+  ck_assert_uint_eq(bench.errors().size(), 0);
+}
+END_TEST
+
+START_TEST(events_keep_their_place) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  bench.classify(picture(0));
+  while (GstEvent* event = gst_harness_try_pull_event(bench.harness())) gst_event_unref(event);
+  const auto custom = [] {
+    return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty("mine"));
+  };
+  ck_assert(gst_harness_push_event(bench.harness(), custom()));
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_gap(0, GST_SECOND)));
+  bench.push(rgb_buffer(picture(0)));
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_eos()));
+  for (const GstEventType type : {GST_EVENT_CUSTOM_DOWNSTREAM, GST_EVENT_GAP, GST_EVENT_EOS}) {
+    GstEvent* event = gst_harness_try_pull_event(bench.harness());
+    ck_assert(event && GST_EVENT_TYPE(event) == type);
+    gst_event_unref(event);
+  }
+  ck_assert(bench.pull() != nullptr);
+  ck_assert_int_eq(bench.push(rgb_buffer(picture(0))), GST_FLOW_EOS);
+}
+END_TEST
+
+START_TEST(late_frames_pass_unclassified_with_qos) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1");
+  const auto at = [](GstClockTime time) {
+    BufferRef buffer = rgb_buffer(picture(0));
+    GST_BUFFER_PTS(buffer.get()) = time;
+    return buffer;
+  };
+  const auto late = [&] {
+    return gst_harness_push_upstream_event(
+        bench.harness(), gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 2.0, GST_SECOND, 0));
+  };
+  bench.pass(at(0));
+  late();
+  ck_assert_str_eq(read_meta(bench.pass(at(10)).get()).status.c_str(), "ok");
+  ck_assert_uint_eq(bench.messages(GST_MESSAGE_QOS).size(), 0);
+
+  g_object_set(bench.element(), "qos", TRUE, nullptr);
+  late();
+  const Meta meta = read_meta(bench.pass(at(GST_SECOND)).get());
+  ck_assert_str_eq(meta.status.c_str(), "skipped");
+  ck_assert_str_eq(meta.reason.c_str(), "qos");
+  ck_assert_uint_eq(meta.age, 1);
+  ck_assert_uint_eq(bench.messages(GST_MESSAGE_QOS).size(), 1);
+  ck_assert_str_eq(read_meta(bench.pass(at(GST_SECOND + 1)).get()).status.c_str(), "ok");
+}
+END_TEST
+
+// ---- states -----------------------------------------------------------------------------------
+
+START_TEST(cycles) {
+  Pipeline pipeline("tvclassify weights=Tiny_Weights.V1");
+  for (int i = 0; i < 20; ++i) ck_assert(pipeline.play().empty());
+}
+END_TEST
+
+// As GStreamer's own test of all elements: up and down unconfigured. PAUSED may fail, READY and
+// NULL may not.
+START_TEST(walks_unconfigured) {
+  const GstState kWalks[][8] = {
+      {GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_READY, GST_STATE_NULL, GST_STATE_READY,
+       GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_NULL},
+      {GST_STATE_READY, GST_STATE_PAUSED, GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_READY,
+       GST_STATE_NULL, GST_STATE_PLAYING, GST_STATE_NULL},
+      {GST_STATE_PAUSED, GST_STATE_NULL, GST_STATE_PLAYING, GST_STATE_READY, GST_STATE_PAUSED,
+       GST_STATE_READY, GST_STATE_READY, GST_STATE_NULL}};
+  for (const char* line : {"tvclassify", "tvclassify weights=Tiny_Weights.V1"}) {
+    GstElement* element = gst_parse_launch(line, nullptr);
+    gst_object_ref_sink(element);
+    for (const auto& walk : kWalks)
+      for (const GstState state : walk) {
+        const GstStateChangeReturn result = gst_element_set_state(element, state);
+        if (state <= GST_STATE_READY) ck_assert_int_ne(result, GST_STATE_CHANGE_FAILURE);
+      }
+    const int references = GST_OBJECT_REFCOUNT_VALUE(element);
+    ck_assert_int_eq(references, 1);
+    gst_object_unref(element);
+  }
+}
+END_TEST
+
+// While the model is loading, a frame waits; READY frees it. The download never ends well: nothing
+// listens.
+START_TEST(stops_while_a_frame_waits) {
+  for (int i = 0; i < 3; ++i) {
+    GstElement* pipeline = gst_parse_launch(
+        "videotestsrc ! tvclassify weights=Tiny_Weights.UNREACHABLE ! fakesink", nullptr);
+    ck_assert_int_eq(gst_element_set_state(pipeline, GST_STATE_PLAYING), GST_STATE_CHANGE_ASYNC);
+    ck_assert_int_eq(gst_element_set_state(pipeline, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
+    GstBus* bus = gst_element_get_bus(pipeline);
+    gst_object_unref(bus);
+    gst_object_unref(pipeline);
+  }
+}
+END_TEST
+
+// ---- tee and what comes after -----------------------------------------------------------------
+
+struct Branch {
+  std::vector<std::pair<const void*, Meta>> seen;  // memory of the frame, and its meta
+};
+
+static GstPadProbeReturn note_frame(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  const std::vector<Meta> metas = read_metas(buffer);
+  static_cast<Branch*>(data)->seen.emplace_back(gst_buffer_peek_memory(buffer, 0),
+                                                metas.empty() ? Meta{} : metas[0]);
+  return GST_PAD_PROBE_OK;
+}
+
+static void watch(GstElement* pipeline, const char* name, Branch& branch) {
+  GstElement* element = gst_bin_get_by_name(GST_BIN(pipeline), name);
+  GstPad* pad = gst_element_get_static_pad(element, "sink");
+  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, note_frame, &branch, nullptr);
+  gst_object_unref(pad);
+  gst_object_unref(element);
+}
+
+static void play_to_eos(GstElement* pipeline) {
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  const MessageRef end(gst_bus_timed_pop_filtered(
+      bus, 60 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  ck_assert(end && GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+  gst_object_unref(pipeline);
+}
+
+START_TEST(tee_shares_pixels) {
+  GstElement* pipeline = gst_parse_launch(
+      "videotestsrc num-buffers=5 pattern=green ! video/x-raw,format=RGB,width=64,height=48 ! tee "
+      "name=t "
+      "t. ! queue ! tvclassify weights=Tiny_Weights.V1 ! fakesink name=one sync=false "
+      "t. ! queue ! fakesink name=two sync=false",
+      nullptr);
+  Branch one, two;
+  watch(pipeline, "one", one);
+  watch(pipeline, "two", two);
+  play_to_eos(pipeline);
+  ck_assert_uint_eq(one.seen.size(), 5);
+  ck_assert_uint_eq(two.seen.size(), 5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    ck_assert_ptr_eq(one.seen[i].first, two.seen[i].first);
+    ck_assert_str_eq(one.seen[i].second.status.c_str(), "ok");
+    ck_assert_int_eq(one.seen[i].second.best(), 1);
+    ck_assert_str_eq(two.seen[i].second.status.c_str(), "");  // no meta on the other branch
+  }
+}
+END_TEST
+
+START_TEST(meta_survives_conversion_and_coding) {
+  GstElement* pipeline = gst_parse_launch(
+      "videotestsrc num-buffers=3 pattern=blue ! "
+      "video/x-raw,format=NV12,width=64,height=48,framerate=10/1 ! "
+      "tvclassify weights=Tiny_Weights.V1 ! videoconvert ! videoscale ! videorate ! "
+      "video/x-raw,format=I420,width=32,height=32,framerate=20/1 ! identity name=scaled ! jpegenc "
+      "! "
+      "identity name=coded ! jpegdec ! fakesink name=decoded sync=false",
+      nullptr);
+  Branch scaled, coded, decoded;
+  watch(pipeline, "scaled", scaled);
+  watch(pipeline, "coded", coded);
+  watch(pipeline, "decoded", decoded);
+  play_to_eos(pipeline);
+  for (const Branch* branch : {&scaled, &coded, &decoded}) {
+    ck_assert_uint_ge(branch->seen.size(), 5);
+    for (const auto& each : branch->seen) ck_assert_int_eq(each.second.best(), 2);
+  }
+}
+END_TEST
+
+static Suite* make_suite() {
+  Suite* suite = suite_create("tvclassify faults");
+  TCase* before = tcase_create("before the first frame");
+  tcase_set_timeout(before, 60);
+  tcase_add_loop_test(before, one_error_that_names_the_cause, 0,
+                      static_cast<int>(std::size(kFaults)));
+  suite_add_tcase(suite, before);
+  // clang-format off
+  const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
+    {"loading", {quick_faults_fail_the_state_change, nan_weights_never_give_a_class}},
+    {"caps",    {refused_caps, caps_that_cannot_be_classified, interlaced_modes_are_classified, caps_change_between_frames}},
+    {"frames",  {padded_strides_and_offsets, crop_meta_selects_the_picture, short_buffers_pass_marked,
+                 too_many_failures_are_an_error, flags_are_kept}},
+    {"flow",    {downstream_answers_pass, events_keep_their_place, late_frames_pass_unclassified_with_qos}},
+    {"states",  {cycles, walks_unconfigured, stops_while_a_frame_waits}},
+    {"after",   {tee_shares_pixels, meta_survives_conversion_and_coding}},
+  };
+  // clang-format on
+  for (const auto& row : kCases) {
+    TCase* tests = tcase_create(row.name);
+    tcase_set_timeout(tests, 60);
+    for (const TTest* each : row.tests) tcase_add_test(tests, each);
+    suite_add_tcase(suite, tests);
+  }
+  return suite;
+}
+
+int main(int argc, char** argv) {
+  gst_init(&argc, &argv);
+  return run_suite(make_suite());
+}

@@ -1,0 +1,136 @@
+"""What only shows in a process of its own: a cold registry, a missing backend, exit() while playing, leaks.
+
+Environment: TV_PLUGIN (libgsttorchvision.so), TV_ISOLATED_PLUGIN (the same with no backend to find), TV_EXIT_PLAYING
+(program); the rest as for the other tests of the element.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+PLUGIN = pathlib.Path(os.environ["TV_PLUGIN"])
+ISOLATED = pathlib.Path(os.environ["TV_ISOLATED_PLUGIN"])
+EXIT_RUNS = 50
+FRAME = "video/x-raw,format=RGB,width=64,height=48"
+
+
+class Process(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.registry = os.path.join(self.folder.name, "registry.bin")
+
+    def environment(self, plugin=PLUGIN, **more):
+        return {**os.environ, "GST_REGISTRY": self.registry, "GST_PLUGIN_PATH": str(plugin.parent), **more}
+
+    def run_program(self, *command, **options):
+        environment = self.environment(**options)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    def test_only_the_plugin_entry_points_are_exported(self):
+        lines = subprocess.run(["nm", "-D", "--defined-only", PLUGIN], capture_output=True, text=True, check=True).stdout
+        names = {line.split()[-1] for line in lines.splitlines()}
+        self.assertEqual(names, {"gst_plugin_torchvision_get_desc", "gst_plugin_torchvision_register"})
+
+    def test_the_plugin_needs_no_libtorch(self):
+        needed = subprocess.run(["readelf", "-d", PLUGIN], capture_output=True, text=True, check=True).stdout
+        libraries = re.findall(r"NEEDED.*\[(.*)\]", needed)
+        self.assertTrue(any(name.startswith("libtvregistry") for name in libraries), libraries)
+        self.assertFalse([name for name in libraries if re.search("torch|c10|cuda|mkl|gomp", name)], libraries)
+
+    def test_inspecting_with_a_cold_registry_maps_no_libtorch(self):
+        # The loader tells of every library that any process of the scan opens.
+        log = os.path.join(self.folder.name, "loaded")
+        # Everything but our plugin is left out of the scan, or it would tell of all of GStreamer.
+        result = self.run_program(
+            "gst-inspect-1.0", "tvclassify", LD_DEBUG="files", LD_DEBUG_OUTPUT=log, GST_PLUGIN_SYSTEM_PATH=""
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        loaded = "".join(path.read_text(errors="replace") for path in pathlib.Path(self.folder.name).glob("loaded.*"))
+        self.assertIn("libgsttorchvision.so", loaded)
+        self.assertIn("libtvregistry", loaded)
+        self.assertEqual(re.findall(r"file=\S*(?:torch_|c10|tvinference|gomp)\S*", loaded), [])
+
+    def test_inspect_text_is_a_manual(self):
+        text = self.run_program("gst-inspect-1.0", "tvclassify").stdout
+        for word in [
+            "gst-launch-1.0",
+            "TvClassifyMeta",
+            "class-changed",
+            "ResNet50_Weights.IMAGENET1K_V2",
+            "P010_10LE",
+            "Default: 5",
+            "License                  BSD",
+        ]:
+            self.assertIn(word, text)
+        # Every property says what it is for in more than its own name.
+        for name, blurb in re.findall(r"^  ([a-z-]+) *: (.*)$", text.split("Element Properties:")[1], re.M):
+            self.assertGreater(len(blurb), 15, name)
+
+    def launch(self, element, plugin=PLUGIN, frames=3, **more):
+        line = f"videotestsrc num-buffers={frames} ! {FRAME} ! {element} ! fakesink"
+        return self.run_program("gst-launch-1.0", "-m", *line.split(), plugin=plugin, **more)
+
+    def test_a_missing_backend_is_one_error_and_no_blacklisting(self):
+        empty = os.path.join(self.folder.name, "nothing")
+        result = self.launch("tvclassify weights=Tiny_Weights.V1", plugin=ISOLATED, TV_BACKEND_PATH=empty)
+        self.assertNotEqual(result.returncode, 0)
+        errors = re.findall(r'from element "tvclassify0" \(error\).*', result.stdout)
+        self.assertEqual(len(errors), 1, result.stdout + result.stderr)
+        self.assertIn("gst-library-error-quark", errors[0] + result.stderr + result.stdout)
+        for word in ["libtvinference-cpu.so", empty, "TV_BACKEND_PATH"]:
+            self.assertIn(word, result.stderr)
+        # The same registry: the element is still there, and works when the backend is back.
+        blacklist = self.run_program("gst-inspect-1.0", "-b", plugin=ISOLATED).stdout
+        self.assertNotIn("torchvision", blacklist)
+        again = self.launch("tvclassify weights=Tiny_Weights.V1", plugin=ISOLATED)
+        self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_a_broken_backend_is_one_error(self):
+        broken = pathlib.Path(self.folder.name, "broken")
+        broken.mkdir()
+        (broken / "libtvinference-cpu.so").write_text("no library")
+        result = self.launch("tvclassify weights=Tiny_Weights.V1", plugin=ISOLATED, TV_BACKEND_PATH=str(broken))
+        errors = re.findall(r'from element "tvclassify0" \(error\).*', result.stdout)
+        self.assertEqual(len(errors), 1, result.stdout + result.stderr)
+        self.assertIn(str(broken / "libtvinference-cpu.so"), result.stderr)
+
+    def test_nothing_is_printed(self):
+        result = self.run_program(
+            "gst-launch-1.0", "-q", *f"videotestsrc num-buffers=2 ! {FRAME} ! tvclassify weights=Tiny_Weights.V1 ! fakesink".split()
+        )
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+    def test_no_message_is_posted_twice(self):
+        result = self.launch("tvclassify weights=Tiny_Weights.V1 post-messages=true", frames=4)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        mine = re.findall(r'from element "tvclassify0" \(\w+\): (.*)', result.stdout)
+        results = [line for line in mine if line.startswith("tvclassify,")]
+        self.assertEqual(len(results), 4)
+        self.assertEqual(len(mine), len(set(mine)), mine)
+
+    def test_leaks(self):
+        result = self.launch("tvclassify weights=Tiny_Weights.V1 post-messages=true interval=2",
+                             GST_TRACERS="leaks", GST_DEBUG="GST_TRACER:7", GST_DEBUG_NO_COLOR="1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertNotIn("object-alive", result.stderr)
+        # The tracer was there: without an unref it does complain.
+        bad = self.launch("tvclassify weights=nonsense", GST_TRACERS="leaks", GST_DEBUG="GST_TRACER:7", GST_DEBUG_NO_COLOR="1")
+        self.assertNotEqual(bad.returncode, 0)
+        self.assertNotIn("object-alive", bad.stderr)
+
+    def test_exit_while_playing(self):
+        failures = []
+        for number in range(EXIT_RUNS):
+            # Another moment each time, the very first frame included.
+            result = self.run_program(os.environ["TV_EXIT_PLAYING"], str(1 + number % 7))
+            if result.returncode != 0:
+                failures.append((number, result.returncode, result.stderr[-300:]))
+        self.assertEqual(failures, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
