@@ -260,30 +260,25 @@ Status DirectoryReader::check_name(std::uint64_t at, std::string_view name) cons
 Status DirectoryReader::check_tiling() {
   std::sort(records_.begin(), records_.end(),
             [](const auto& a, const auto& b) { return a.header_offset < b.header_offset; });
-  std::uint64_t expected = 0;
+  const std::uint64_t begin = records_.empty() ? directory_offset_ : records_[0].header_offset;
+  if (begin != 0) return bad(0, std::to_string(begin) + " bytes belong to no zip record");
   for (std::size_t i = 0; i < records_.size(); ++i) {
     ZipRecord& record = records_[i];
-    if (record.header_offset > expected)
-      return bad(expected, std::to_string(record.header_offset - expected) +
-                               " bytes belong to no zip record");
-    if (record.header_offset < expected)
-      return bad(record.header_offset, "record " + quoted(record.name) + " overlaps another one");
-    expected = i + 1 < records_.size() ? records_[i + 1].header_offset : directory_offset_;
-    if (expected > directory_offset_)
-      return bad(directory_offset_,
-                 "record " + quoted(records_[i + 1].name) + " begins behind the zip directory");
-    if (expected - record.header_offset < kLocalSize)
-      return bad(expected, "record " + quoted(record.name) + " overlaps another one");
-    TV_RETURN_IF_ERROR(check_local(&record, expected));
+    const bool last = i + 1 == records_.size();
+    const std::uint64_t end = last ? directory_offset_ : records_[i + 1].header_offset;
+    if (end < record.header_offset || end > directory_offset_)
+      return bad(directory_offset_, "record " + quoted(last ? record.name : records_[i + 1].name) +
+                                        " begins behind the zip directory");
+    if (end - record.header_offset < kLocalSize)
+      return bad(end, "record " + quoted(record.name) + " overlaps another one");
+    TV_RETURN_IF_ERROR(check_local(&record, end));
   }
-  if (expected != directory_offset_)
-    return bad(expected,
-               std::to_string(directory_offset_ - expected) + " bytes belong to no zip record");
   return {};
 }
 
-// The record's own header must say what the directory says. Between its data and `end`, where the
-// next record begins, nothing but the data descriptor that its flags announce may stand.
+// The record's own header, all of it before `end`, must say what the directory says. Between its
+// data and `end`, where the next record begins, nothing but the data descriptor that its flags
+// announce may stand.
 Status DirectoryReader::check_local(ZipRecord* record, std::uint64_t end) const {
   const std::uint64_t at = record->header_offset;
   const auto differs = [&](std::string_view what) {
@@ -291,7 +286,7 @@ Status DirectoryReader::check_local(ZipRecord* record, std::uint64_t end) const 
                        ": its own header and the zip directory disagree about its " +
                        std::string(what));
   };
-  if (end < at || end - at < kLocalSize || load<std::uint32_t>(at) != kLocalSignature)
+  if (load<std::uint32_t>(at) != kLocalSignature)
     return bad(at, "record " + quoted(record->name) + " has no header here");
   const std::uint64_t name_length = load<std::uint16_t>(at + 26);
   const std::uint64_t extra_length = load<std::uint16_t>(at + 28);

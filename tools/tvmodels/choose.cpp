@@ -71,10 +71,12 @@ FetchOptions fetch_options(const Arguments& arguments, const std::string& what) 
   if (isatty(STDERR_FILENO) == 0) return options;
   options.progress = [what](std::uint64_t done, std::uint64_t total) {
     constexpr double kMebibyte = 1048576;
-    std::fprintf(stderr, "\r%s: %.1f", printable(what).c_str(),
-                 static_cast<double>(done) / kMebibyte);
-    if (total != 0) std::fprintf(stderr, " of %.1f", static_cast<double>(total) / kMebibyte);
-    std::fputs(done == total ? " MiB\n" : " MiB", stderr);
+    char text[64];
+    int length = std::snprintf(text, sizeof text, ": %.1f", static_cast<double>(done) / kMebibyte);
+    if (total != 0)
+      std::snprintf(text + length, sizeof text - static_cast<std::size_t>(length), " of %.1f",
+                    static_cast<double>(total) / kMebibyte);
+    show_progress(what + text + " MiB");
   };
   return options;
 }

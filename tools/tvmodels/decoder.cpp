@@ -114,8 +114,10 @@ Error error_of(GstMessage* message, const std::string& path) {
   const GErrorPtr error(raw);
   const bool plugin = g_error_matches(raw, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN) ||
                       g_error_matches(raw, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
-  return {Code::kUnreadable, path + ": cannot be decoded: " + error->message,
-          plugin ? "install the GStreamer plugin for it" : "is it a picture or a video?"};
+  std::string text = error->message;
+  while (text.ends_with('.')) text.pop_back();
+  return {Code::kUnreadable, path + ": cannot be decoded: " + text,
+          plugin ? "is it a picture or a video? Then install the GStreamer plugin for it" : ""};
 }
 
 void look_for_running_task(const GValue* item, gpointer user) {

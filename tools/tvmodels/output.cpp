@@ -12,8 +12,16 @@ namespace {
 // The errno of the first write that failed: stdio keeps only the fact.
 int output_error = 0;
 
-void write_line(std::FILE* stream, const std::string& line) {
-  std::fwrite(line.data(), 1, line.size(), stream);
+bool progress_shown = false;
+
+void leave_progress() {
+  if (progress_shown) std::fputc('\n', stderr);
+  progress_shown = false;
+}
+
+void write_error(const std::string& text) {
+  leave_progress();
+  std::fputs((printable(text) + "\n").c_str(), stderr);
 }
 
 }  // namespace
@@ -26,6 +34,7 @@ std::string printable(std::string_view text) {
 }
 
 void print(std::string_view text) {
+  leave_progress();
   const std::string line = std::string(text) + "\n";
   errno = 0;
   if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() && output_error == 0)
@@ -37,7 +46,7 @@ void print_json(const nlohmann::ordered_json& value, int indent) {
 }
 
 int report(const Error& error) {
-  write_line(stderr, "tvmodels: " + printable(error.text()) + "\n");
+  write_error("tvmodels: " + error.text());
   return kFailure;
 }
 
@@ -50,10 +59,16 @@ int report_usage(const Error& error, const char* command) {
 }
 
 void warn(std::string_view text) {
-  write_line(stderr, "tvmodels: warning: " + printable(text) + "\n");
+  write_error("tvmodels: warning: " + std::string(text));
+}
+
+void show_progress(std::string_view text) {
+  std::fputs(("\r" + printable(text)).c_str(), stderr);
+  progress_shown = true;
 }
 
 Status flush_output() {
+  leave_progress();
   errno = 0;
   if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
   if (output_error == 0 && std::ferror(stdout) == 0) return {};

@@ -26,6 +26,10 @@ int report_usage(const Error& error, const char* command);
 /// "tvmodels: warning: ..." on standard error.
 void warn(std::string_view text);
 
+/// Replaces the line on standard error that shows how far a download is. The next message, or the
+/// end, leaves it.
+void show_progress(std::string_view text);
+
 /// `text` without control characters: names inside a weight file must not be able to drive a
 /// terminal.
 std::string printable(std::string_view text);

@@ -91,6 +91,7 @@ def machine():
     yield "key is a tensor", zp(b"}" + tensor() + b"Ns"), "a dict key is a tensor"
     yield "key is None", zp(b"}NNs"), "a dict key is None"
     yield "OrderedDict of numbers", zp(call("collections.OrderedDict", many(b"](" + integer(1) + b"e"))), "element 0 is no pair"
+    yield "OrderedDict with a float key", zp(call("collections.OrderedDict", many(b"](" + real(1) + b"N\x86e"))), "a dict key is a float"
     yield "OrderedDict of None", zp(call("collections.OrderedDict", many(b"N"))), "OrderedDict of None"
     yield "OrderedDict of two", zp(call("collections.OrderedDict", many(b"]", b"]"))), "OrderedDict with 2 arguments"
     yield "memo index 4 billion", zp(b"Nr\xff\xff\xff\xee"), "memo index 4009754623"
@@ -189,6 +190,10 @@ def tensors():
     yield "backward hooks", z(tensor(tail=b"\x89" + b"}" + text("a") + b"Ns")), "refused a tensor with backward hooks"
     yield "negated view", z(tensor(tail=b"\x89" + ORDERED + b"}" + text("neg") + b"\x88s")), "refused a tensor with metadata"
     yield "parameter of a number", z(call("torch._utils._rebuild_parameter", many(integer(1), b"\x88", ORDERED))), "a parameter of an integer"
+    yield "parameter of nothing", z(call("torch._utils._rebuild_parameter", many(tensor()))), "a parameter with 1 arguments"
+    yield "parameter with a number", z(call("torch.nn.parameter.Parameter", many(tensor(), integer(1)))), "requires_grad is no bool"
+    yield "torch.Size of floats", z(call("torch.Size", many(many(real(1.0))))), "torch.Size of something but integers"
+    yield "torch.Size of two", z(call("torch.Size", many(b")", b")"))), "torch.Size with 2 arguments"
     yield "torch.Size of a string", z(call("torch.Size", many(text("ab")))), "torch.Size of something"
     yield "plain tensor over qint8", z(tensor(storage(cls="torch.QInt8Storage")), data=((0, b"123456"),)), "a plain tensor over a storage of qint8"
     six = ((0, b"123456"),)
@@ -210,6 +215,7 @@ def tensors():
     yield "scale list holds a string", z(qtensor(per_channel(b"](" + real(1) + text("x") + b"e", zeros, 0)), data=six), "a quantiser's number is a string"
     yield "channel scale is zero", z(qtensor(per_channel(reals(1, 0), zeros, 0)), data=six), "not a positive finite number"
     yield "channel zero point too large", z(qtensor(per_channel(reals(1, 1), b"](" + integer(0) + integer(300) + b"e", 0)), data=six), "zero point is no value of qint8"
+    yield "quantiser without axis", z(qtensor(many(global_("torch.per_channel_affine"), reals(1, 1), zeros)), data=six), "without scales, zero points and an axis"
     longs = tensor(storage("1", 2, "torch.LongStorage"), size=(2,), stride=(1,))
     yield "scales are integers", z(qtensor(per_channel(longs, zeros, 0)), data=six + ((1, bytes(16)),)), "numbers are a tensor of int64"
     grown = qtensor(per_channel(reals(1, 1) + b"q\x09", zeros, 0)) + b"q\x0a" + b"h\x09" + real(1) + b"a"
@@ -268,6 +274,7 @@ def zips():
     overlapping = records(good)
     overlapping.append(Record("archive/again", b"", offset=0))
     yield "records share a header", archive(overlapping), "overlaps another one"
+    yield "no records at all", archive([], prepend=b"PK\x03\x04" + bytes(40)), "44 bytes belong to no zip record"
     yield "prepended", archive(records(good), prepend=b"#!/bin/sh\n"), "refused a file of unknown format"
     yield "prepended zip header", archive(records(good), prepend=b"PK\x03\x04" + bytes(40)), "bytes belong to no zip record"
     yield "appended", archive(records(good), append=b"x" * 10), "10 bytes follow the end of the zip archive"

@@ -257,6 +257,9 @@ def test_old_files(suite):
     old_string = lambda s: b"U" + bytes([len(s)]) + s
     longer_string = lambda s: b"T" + len(s).to_bytes(4, "little") + s
     per_channel = many(global_("torch.per_channel_affine"), reals(0.5, 2), integers(0, -3), integer(0))
+    floats = tensor(storage("1", 2), size=(2,), stride=(1,))
+    narrow_zeros = tensor(storage("2", 2, "torch.IntStorage"), size=(2,), stride=(1,))
+    narrow = many(global_("torch.per_channel_affine"), floats, narrow_zeros, integer(0))
     view = many(text("v"), integer(2), integer(4))
     pairs = b"](](" + text("w") + tensor() + b"e](" + text("x") + integer(1) + b"ee"
     cases = {
@@ -265,6 +268,7 @@ def test_old_files(suite):
         "OrderedDict of pairs": zip_file(call("collections.OrderedDict", many(pairs))),
         "NEWOBJ OrderedDict": zip_file(global_("collections.OrderedDict") + b")\x81(" + text("w") + tensor() + b"u"),
         "scales in lists": zip_file(state_dict(q=qtensor(per_channel)), data=six),
+        "scales of float32": zip_file(state_dict(q=qtensor(narrow)), data=six + ((1, FLOATS[4:12]), (2, bytes(8)))),
         "CUDA location": zip_file(state_dict(w=tensor(storage(location="cuda:3")))),
         "CUDA storage": zip_file(state_dict(w=tensor(storage(cls="torch.cuda.FloatStorage", location="cuda:0")))),
         "storage view": legacy_file(state_dict(w=tensor(storage(extra=view), size=(2, 2), stride=(2, 1)))),

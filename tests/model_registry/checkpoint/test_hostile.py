@@ -1,6 +1,8 @@
 """Every hostile file is refused, by name, within a second of CPU and 64 MiB beyond its own size.
 
-usage: test_hostile.py DUMP_CHECKPOINT
+usage: test_hostile.py DUMP_CHECKPOINT [--slow-build]
+
+A build without optimisation or with sanitizers needs more time and memory: --slow-build asks for the refusals alone.
 """
 
 import json
@@ -24,8 +26,12 @@ def limit_address_space():
 
 
 def ask(program, path):
-    """A process of its own, so that its peak of memory is this file's alone. None when it died."""
-    run = subprocess.run([program, path], capture_output=True, text=True, timeout=60, preexec_fn=limit_address_space)
+    """A process of its own, so that its peak of memory is this file's alone. None when it died or hung."""
+    limit = None if "--slow-build" in sys.argv else limit_address_space
+    try:
+        run = subprocess.run([program, path], capture_output=True, text=True, timeout=60, preexec_fn=limit)
+    except subprocess.TimeoutExpired:
+        return None
     return json.loads(run.stdout) if run.returncode in (0, 1) else None
 
 
@@ -56,7 +62,7 @@ def main():
                 out.write(data)
             answer = ask(program, path)
             if answer is None:
-                failures.append(f"{name}: the program died")
+                failures.append(f"{name}: the program died or hung")
                 continue
             what = answer.get("what", "")
             expect(not answer["ok"], f"{name}: was read")
@@ -68,6 +74,8 @@ def main():
             extra = answer["rss_growth_kib"] * 1024 - len(data)
             worst_seconds = max(worst_seconds, answer["cpu_seconds"])
             worst_extra = max(worst_extra, extra)
+            if "--slow-build" in sys.argv:
+                continue
             expect(answer["cpu_seconds"] <= MAX_SECONDS, f"{name}: {answer['cpu_seconds']:.2f} s of CPU")
             expect(extra <= MAX_EXTRA, f"{name}: {extra / MIB:.1f} MiB beyond the file")
         for name, bad, code, want in [

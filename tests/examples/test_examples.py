@@ -1,0 +1,87 @@
+"""Runs the examples as a user would, on short streams, and reads what they print.
+
+Environment: TV_EXAMPLES (folder of the scripts), TV_READ_LABELS (the C program), TV_SYSTEM_PYTHON (has PyGObject), and
+that of the element's tests.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+EXAMPLES = pathlib.Path(os.environ["TV_EXAMPLES"])
+WEIGHTS = "Tiny_Weights.V1"
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.environment = {
+            **os.environ,
+            "GST_REGISTRY": os.path.join(cls.folder.name, "registry.bin"),
+            "LC_ALL": "C.UTF-8",
+        }
+        # Five red frames, then five blue ones.
+        cls.video = os.path.join(cls.folder.name, "clip.avi")
+        frames = "video/x-raw,format=I420,width=64,height=48,framerate=25/1"
+        line = (
+            f"concat name=c ! jpegenc ! avimux ! filesink location={cls.video} "
+            f"videotestsrc num-buffers=5 pattern=red ! {frames} ! c. videotestsrc num-buffers=5 pattern=blue ! {frames} ! c."
+        )
+        subprocess.run(["gst-launch-1.0", "-q", *line.split()], check=True, env=cls.environment, timeout=60)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def run_example(self, *command, status=0):
+        result = subprocess.run(command, env=self.environment, capture_output=True, encoding="utf-8", timeout=60)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        return result
+
+    def check_reader(self, *program):
+        text = self.run_example(*program, WEIGHTS, self.video).stdout
+        frames = [line for line in text.splitlines() if line.startswith("frame ")]
+        self.assertEqual(len(frames), 10, text)
+        for number, line in enumerate(frames):
+            wanted = "0 red" if number < 5 else "2 blü"
+            self.assertRegex(line, rf"ok age 0: {wanted} \d+\.\d%, \d .* \d+\.\d%, \d .* \d+\.\d%$")
+        changes = re.findall(r"^now: (\S+) \d", text, re.M)
+        self.assertEqual(changes, ["red", "blü"])
+        # Without a file: the test picture.
+        self.assertEqual(self.run_example(*program, WEIGHTS).stdout.count("frame "), 30)
+        failed = self.run_example(*program, "Tiny_Weights.V2", status=1)
+        self.assertIn("Tiny_Weights.V1", failed.stderr)
+        self.assertNotIn("frame ", failed.stdout)
+
+    def test_c_reader(self):
+        self.check_reader(os.environ["TV_READ_LABELS"])
+
+    def test_python_reader(self):
+        self.check_reader(os.environ["TV_SYSTEM_PYTHON"], EXAMPLES / "read_labels.py")
+
+    def test_file(self):
+        text = self.run_example(EXAMPLES / "classify_file.sh", self.video, WEIGHTS).stdout
+        labels = re.findall(r"tvclassify, .*? label=\(string\)(\S+?),", text)
+        self.assertEqual(len(labels), 10, text)
+        self.assertEqual(set(labels[:5]), {"red"})
+        self.assertNotIn("red", labels[5:])
+        self.assertEqual(len(set(labels[5:])), 1)
+
+    def test_live(self):
+        text = self.run_example(EXAMPLES / "classify_live.sh", WEIGHTS, "12").stdout
+        self.assertIn("class-changed", text)
+        self.assertIn("Got EOS", text)
+
+    def test_tee(self):
+        text = self.run_example(EXAMPLES / "classify_tee.sh", WEIGHTS, "Tiny_Weights.CHECKED", "5").stdout
+        for element, weights in (("first", "V1"), ("second", "CHECKED")):
+            pattern = rf'from element "{element}" \(element\): class-changed.*Tiny_Weights\.{weights}'
+            self.assertEqual(len(re.findall(pattern, text)), 1, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
