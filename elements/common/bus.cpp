@@ -79,7 +79,7 @@ void post(GstElement* element, GstMessageType type, const Error& error, Stage st
   const std::string debug = "code " + std::string(code_name(error.code));
   // The message takes ownership of both strings.
   gst_element_message_full(element, type, to.domain, to.code, g_strdup(text.c_str()),
-                           g_strdup(debug.c_str()), "tvclassify", "post", 0);
+                           g_strdup(debug.c_str()), "elements/common/bus.cpp", __func__, __LINE__);
 }
 
 }  // namespace

@@ -83,8 +83,8 @@ using BackendOpenFn = Backend* (*)(int version);
 struct ModelSpec {
   const Weights* weights = nullptr;  ///< the entry; nullptr: `builder` with random initialisation
   std::string builder = {};          ///< with weights: ignored
-  std::string weights_file =
-      {};  ///< a local file for the architecture instead of the entry's own; no digest check
+  /// A local file for the architecture instead of the entry's own; no digest is asked of it.
+  std::string weights_file = {};
   std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
   std::uint64_t seed = 0;               ///< of random initialisation
   Executor executor = Executor::kFused;

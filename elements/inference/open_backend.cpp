@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
@@ -76,7 +77,7 @@ Backend* open_file(const fs::path& path, std::string& why) {
 struct Slot {
   std::mutex mutex;
   Backend* backend = nullptr;
-  pid_t pid = 0;
+  std::atomic<pid_t> process = 0;  // that opened or is opening it
 };
 
 Slot& slot_of(DeviceKind kind) {
@@ -91,12 +92,14 @@ Result<Backend*> open_backend(DeviceKind kind) {
   const auto which = static_cast<std::size_t>(kind);
   const std::string name(kDeviceNames[which]);
   Slot& slot = slot_of(kind);
-  const std::lock_guard lock(slot.mutex);
-  if (slot.backend && slot.pid != getpid())
+  // Before the lock: in a forked child nobody may be left to release it.
+  if (const pid_t process = slot.process; process != 0 && process != getpid())
     return Error{Code::kUnavailable,
                  "the " + name + " backend was opened before this process was forked",
                  "load models after the fork, or start the process anew"};
+  const std::lock_guard lock(slot.mutex);
   if (slot.backend) return slot.backend;
+  slot.process = getpid();
 
   std::string tried;
   for (const fs::path& folder : backend_folders()) {
@@ -104,11 +107,11 @@ Result<Backend*> open_backend(DeviceKind kind) {
     std::string why;
     if (Backend* const backend = open_file(path, why)) {
       slot.backend = backend;
-      slot.pid = getpid();
       return backend;
     }
     tried += (tried.empty() ? "" : "; ") + path.string() + ": " + why;
   }
+  slot.process = 0;
   return Error{Code::kUnavailable, "no " + name + " backend: " + tried,
                kind == DeviceKind::kCpu ? "install the module " + std::string(kModules[which]) +
                                               " and LibTorch, or name its folder in TV_BACKEND_PATH"

@@ -51,9 +51,8 @@ void post_class_changed(GstElement* element, const ModelIdentity& identity, cons
 void post_progress(GstElement* element, GstProgressType type, const std::string& text,
                    int percent) {
   GstMessage* message = gst_message_new_progress(GST_OBJECT(element), type, "load", text.c_str());
-  if (percent >= 0)
-    gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,
-                      nullptr);
+  gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,
+                    nullptr);
   gst_element_post_message(element, message);
 }
 

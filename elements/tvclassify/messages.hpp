@@ -32,9 +32,10 @@ void post_result(GstElement* element, const ModelIdentity& identity, const Frame
 void post_class_changed(GstElement* element, const ModelIdentity& identity, const Label& previous,
                         const Label& current, const FrameTimes& times);
 
-/// PROGRESS message with code "load". A share of 0..100 adds the field "percent"; -1: none.
+/// PROGRESS message with code "load" and the field "percent": 0..100, -1 where the whole is
+/// unknown.
 void post_progress(GstElement* element, GstProgressType type, const std::string& text,
-                   int percent = -1);
+                   int percent = 0);
 
 /// QOS message for a frame that passed without being classified because it was late.
 void post_qos(GstElement* element, const FrameTimes& times, const Stats& stats, double proportion,

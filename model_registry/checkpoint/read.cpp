@@ -35,7 +35,7 @@ constexpr std::array kForeign = {
     ForeignRow{0,   "\xfd" "7zXZ"sv,         "an xz file",                  "unpack it first: unxz"},
     ForeignRow{0,   "\x28\xb5\x2f\xfd"sv,    "a zstd file",                 "unpack it first: unzstd"},
     ForeignRow{0,   "7z\xbc\xaf\x27\x1c"sv,  "a 7z archive",                "unpack it first"},
-    ForeignRow{257, "ustar"sv,               "a tar archive (the format of PyTorch before 0.2, or a packed folder)",
+    ForeignRow{257, "ustar"sv,               "a tar archive (as the earliest PyTorch wrote, or a packed folder)",
                                              "unpack it, or load it in Python with an old PyTorch and torch.save it again"},
     ForeignRow{0,   "version https://git-lfs.github.com/spec/"sv, "a Git LFS pointer, not the file itself",
                                              "fetch the file: git lfs pull"},

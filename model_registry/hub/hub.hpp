@@ -31,10 +31,24 @@ std::string cache_dir();
 /// path.
 std::string cache_path(const Weights& weights);
 
-/// The entry's verified bytes: from the cache, or downloaded (https only, TLS checks on, temporary
-/// file, fsync, rename). An existing file is hashed on every call; a wrong one is renamed to *.bad
-/// and fetched once more. Fails: NotFound/Unreadable (offline: names the path where the file can be
-/// put by hand), BadDigest, NoSpace, Unwritable, Cancelled.
+/// The entry's verified bytes, those that were hashed. Thread-safe; blocks; never asks questions.
+///
+/// From the cache: the file is hashed on every call. A wrong one is renamed to *.bad (replacing an
+/// older one) and fetched once more. A user-defined entry's own file is read in place.
+///
+/// From the network: https alone, also after redirects (at most 5); peer and host are always
+/// verified, against the system's certificates or the bundle that CURL_CA_BUNDLE or SSL_CERT_FILE
+/// names; proxies as curl takes them from the environment. The size is bounded by what the registry
+/// lists. The bytes go to a temporary file in the cache folder, which gets its name when digest,
+/// disk and folder agree; it is removed on every failure. Transient failures are tried three times.
+/// Any number of processes may do this at once.
+///
+/// Fails, naming the URL (or the user's file), where a file can be put by hand, expected and found:
+///  - NotFound: `offline` and not in the cache; a user-defined file that does not exist
+///  - Unreadable: the network, the server's answer, or a cached path that is no readable file
+///  - BadDigest: other bytes or more bytes than the entry's
+///  - NoSpace, Unwritable: the cache folder (also one that everybody may write to)
+///  - InvalidArgument: a url that is not https or has no file name;  Cancelled
 Result<FileBytes> fetch_weights(const Weights& weights, const FetchOptions& options = {});
 
 /// True when `sha256` (64 digits) begins with `expected` (64 digits, or a prefix of at least 8;

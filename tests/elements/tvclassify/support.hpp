@@ -144,6 +144,10 @@ inline Meta read_fields(const GstStructure* fields) {
   return meta;
 }
 
+inline void assert_text(const std::string& found, const std::string& wanted) {
+  ck_assert_str_eq(found.c_str(), wanted.c_str());
+}
+
 /// Every tvclassify meta of a buffer, in order.
 inline std::vector<Meta> read_metas(GstBuffer* buffer) {
   std::vector<Meta> found;

@@ -259,11 +259,10 @@ static std::string get_text(GstElement* element, const char* property) {
 START_TEST(every_property_has_its_default_and_keeps_its_value) {
   GstElement* element = gst_element_factory_make("tvclassify", nullptr);
   gst_object_ref_sink(element);
-  for (const Default& row : kDefaults)
-    ck_assert_str_eq(get_text(element, row.property).c_str(), row.value);
+  for (const Default& row : kDefaults) assert_text(get_text(element, row.property), row.value);
   for (const Default& row : kOthers) {
     gst_util_set_object_arg(G_OBJECT(element), row.property, row.value);
-    ck_assert_str_eq(get_text(element, row.property).c_str(), row.value);
+    assert_text(get_text(element, row.property), row.value);
   }
   // The tables above know all that can be written.
   std::set<std::string> known = {"name", "parent"};
@@ -410,8 +409,8 @@ START_TEST(messages_for_results_and_changes) {
   int index = -2;
   ck_assert(gst_structure_get_int(change, "previous-index", &index) && index == 0);
   ck_assert(gst_structure_get_int(change, "index", &index) && index == 3);
-  ck_assert_str_eq(text(change, "previous-label").c_str(), "red");
-  ck_assert_str_eq(text(change, "label").c_str(), "white");
+  assert_text(text(change, "previous-label"), "red");
+  assert_text(text(change, "label"), "white");
 }
 END_TEST
 

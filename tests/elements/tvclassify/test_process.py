@@ -128,8 +128,10 @@ class Process(unittest.TestCase):
     def test_exit_while_playing(self):
         failures = []
         for number in range(EXIT_RUNS):
-            # Another moment each time, the very first frame included.
-            result = self.run_program(os.environ["TV_EXIT_PLAYING"], str(1 + number % 7))
+            # Another moment each time, the very first frame included; with one thread and with a team of two.
+            result = self.run_program(
+                os.environ["TV_EXIT_PLAYING"], str(1 + number % 7), OMP_NUM_THREADS=str(1 + number % 2)
+            )
             if result.returncode != 0:
                 failures.append((number, result.returncode, result.stderr[-300:]))
         self.assertEqual(failures, [])

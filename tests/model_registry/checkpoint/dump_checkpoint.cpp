@@ -1,8 +1,13 @@
 // Prints what the reader makes of a weight file as JSON, for the tests against Python:
-//   dump_checkpoint FILE            {"ok": true, "format", "entries": [[name, value]...],
-//   "versions"} or {"ok": false,...} dump_checkpoint --copy FILE OUT write_state_dict (or
-//   write_tensor, for a bare tensor) of what was read dump_checkpoint --many          one file name
-//   a line on stdin, one JSON object a line on stdout
+//
+//   dump_checkpoint FILE
+//
+// {"ok": true, "format", "entries": [[name, value], ...], "versions"} or {"ok": false, "code",
+// "what", "hint"}.
+//
+//   dump_checkpoint --copy FILE OUT
+//
+// Writes the tensors that were read with write_state_dict, or a bare one with write_tensor.
 // Exit status: 0 read, 1 refused, 2 wrong use.
 #include <openssl/evp.h>
 #include <sys/resource.h>
@@ -10,7 +15,6 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -131,13 +135,7 @@ int copy(const std::string& from, const std::string& to) {
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "--copy" && argc == 4) return copy(argv[2], argv[3]);
-  if (mode == "--many" && argc == 2) {
-    for (std::string path; std::getline(std::cin, path);)
-      std::cout << dump(path).dump() << std::endl;
-    return 0;
-  }
-  if (argc != 2)
-    return std::fputs("usage: dump_checkpoint FILE | --copy FILE OUT | --many\n", stderr), 2;
+  if (argc != 2) return std::fputs("usage: dump_checkpoint FILE | --copy FILE OUT\n", stderr), 2;
   const json out = dump(mode);
   std::cout << out.dump() << std::endl;
   return out["ok"] ? 0 : 1;
