@@ -11,11 +11,13 @@
 
 namespace tv {
 
-/// What kind of failure it was; decides the GError domain and code on the bus and the exit status of tvmodels.
+/// What kind of failure it was; decides the GError domain and code on the bus and the exit status
+/// of tvmodels.
 enum class Code : std::uint8_t {
   kInvalidArgument,  ///< a value the caller gave is out of range or contradicts another
   kNotFound,         ///< no such weights, builder, entry or file
-  kUnreadable,       ///< a file exists but cannot be opened or read (permission, directory, FIFO, network)
+  kUnreadable,       ///< a file exists but cannot be opened or read (permission, directory, FIFO,
+                     ///< network)
   kBadCheckpoint,    ///< the bytes are no weight file, or its tensors do not fit the graph
   kBadDigest,        ///< the bytes are not the ones that the registry promises
   kNoSpace,          ///< disk full, quota, file size limit
@@ -27,16 +29,18 @@ enum class Code : std::uint8_t {
   kInternal,         ///< a bug of ours: please report
 };
 
-/// The stable lower-case name of a code, as printed by tvmodels and asserted by tests ("not-found").
+/// The stable lower-case name of a code, as printed by tvmodels and asserted by tests
+/// ("not-found").
 constexpr std::string_view code_name(Code code) {
-  constexpr std::string_view kNames[] = {"invalid-argument", "not-found",  "unreadable",  "bad-checkpoint",
-                                         "bad-digest",       "no-space",   "unwritable",  "unsupported",
-                                         "unavailable",      "device",     "cancelled",   "internal"};
+  constexpr std::string_view kNames[] = {
+      "invalid-argument", "not-found",   "unreadable",  "bad-checkpoint", "bad-digest", "no-space",
+      "unwritable",       "unsupported", "unavailable", "device",         "cancelled",  "internal"};
   return kNames[static_cast<std::size_t>(code)];
 }
 
-/// A failure. `what` names the thing, what was expected and what was found; `hint` says what to do about it (may be
-/// empty). Both are single-line UTF-8 without a trailing full stop and never carry a C++ backtrace or a secret.
+/// A failure. `what` names the thing, what was expected and what was found; `hint` says what to do
+/// about it (may be empty). Both are single-line UTF-8 without a trailing full stop and never carry
+/// a C++ backtrace or a secret.
 struct Error {
   Code code = Code::kInternal;
   std::string what;
@@ -50,8 +54,10 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   explicit operator bool() const { return state_.index() == 0; }
   T& operator*() & { return value(); }
@@ -101,16 +107,17 @@ using Status = Result<void>;
 }  // namespace tv
 
 /// Returns the error of `expr` (a Result) to the caller, if it has one.
-#define TV_RETURN_IF_ERROR(expr)                                    \
-  do {                                                              \
+#define TV_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                               \
     if (auto tv_status_ = (expr); !tv_status_) return std::move(tv_status_.error()); \
   } while (false)
 
 #define TV_CONCAT_INNER(a, b) a##b
 #define TV_CONCAT(a, b) TV_CONCAT_INNER(a, b)
 
-/// `TV_ASSIGN_OR_RETURN(auto x, f());`: declares x from the value of f(), or returns its error to the caller.
-#define TV_ASSIGN_OR_RETURN(decl, expr)                                        \
-  auto TV_CONCAT(tv_result_, __LINE__) = (expr);                               \
+/// `TV_ASSIGN_OR_RETURN(auto x, f());`: declares x from the value of f(), or returns its error to
+/// the caller.
+#define TV_ASSIGN_OR_RETURN(decl, expr)                                                            \
+  auto TV_CONCAT(tv_result_, __LINE__) = (expr);                                                   \
   if (!TV_CONCAT(tv_result_, __LINE__)) return std::move(TV_CONCAT(tv_result_, __LINE__).error()); \
   decl = std::move(*TV_CONCAT(tv_result_, __LINE__))

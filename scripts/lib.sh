@@ -116,6 +116,7 @@ build_project() { # meson options...
 
 # Runs a command with the built, uninstalled plugin, backends and tools in place.
 with_build() {
+  mkdir -p "$root/.demo/weights"
   GST_PLUGIN_PATH=$build/gst-plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH} \
     TV_BACKEND_PATH=$build/elements/inference/backend_cpu \
     TV_WEIGHTS_PATH=$root/.demo/weights${TV_WEIGHTS_PATH:+:$TV_WEIGHTS_PATH} \
