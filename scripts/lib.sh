@@ -66,7 +66,8 @@ clang_version() { apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: cla
 
 # True when the dynamic loader finds the library, or the wheel that brings it is in the venv.
 has_library() { # soname
-  ldconfig -p | grep -q "[[:space:]]$1 " && return
+  # No grep -q: it leaves early, and under pipefail ldconfig's broken pipe would read as "not found".
+  ldconfig -p | grep "[[:space:]]$1 " >/dev/null && return
   compgen -G "$venv/lib/python3.*/site-packages/nvidia/*/lib/$1" >/dev/null
 }
 
