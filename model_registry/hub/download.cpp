@@ -170,7 +170,9 @@ std::optional<CURLcode> drive(const Transfer& transfer, Exchange& exchange) {
 DownloadFailure curl_failure(CURLcode code, const char* detail, CURL* easy) {
   std::string what = curl_easy_strerror(code);
   if (detail[0] != '\0') what += std::string(": ") + detail;
-  std::replace(what.begin(), what.end(), '\n', ' ');
+  // The server has a say in some of these texts, and they must stay one harmless line.
+  std::replace_if(
+      what.begin(), what.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   if (code == CURLE_UNSUPPORTED_PROTOCOL) {
     char* target = nullptr;
     curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &target);

@@ -43,7 +43,7 @@ Error cancelled_error(const Entry& entry) {
   return {Code::kCancelled, "fetching " + entry.name + " was cancelled", ""};
 }
 
-// "<found>: 12 bytes, sha256 ab..., expected sha256 cd..."
+// "12 bytes with sha256 ab..., expected sha256 cd..."
 std::string digest_text(const Entry& entry, std::uint64_t size, const std::string& sha256) {
   return std::to_string(size) + " bytes with sha256 " + sha256 + ", expected " + entry.expected();
 }

@@ -65,7 +65,7 @@ class World:
 
     def call(self, *arguments, environment=None, **options):
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": GUARD, "cwd": self.folder, **options}
-        command = [PROGRAM, *map(os.fspath, map(lambda a: a if isinstance(a, (str, bytes)) else str(a), arguments))]
+        command = [PROGRAM, *map(str, arguments)]
         return subprocess.run(command, env=self.environment(**(environment or {})), text=True, **options)
 
     def good(self, *arguments, **options):

@@ -2,8 +2,8 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <charconv>
-#include <functional>
 
 namespace tv::cli {
 namespace {

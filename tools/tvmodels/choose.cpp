@@ -27,8 +27,7 @@ Result<std::vector<const Weights*>> entries_of(const std::string& name) {
 }
 
 Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name) {
-  // mnasnet0_5 has no dot in its builder name, entries have none either: a dot always parts enum
-  // and entry.
+  // Neither enums nor entries nor builders have a dot in them.
   const bool entry_alone = name.find('.') == std::string::npos;
   TV_ASSIGN_OR_RETURN(const Weights* weights,
                       resolve_weights(entry_alone ? builder + "." + name : name));

@@ -25,7 +25,7 @@ Result<std::vector<const Weights*>> entries_of(const std::string& name);
 /// ("DEFAULT"). Fails: NotFound; InvalidArgument when the entry belongs to another builder.
 Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name);
 
-/// The options --model, --weights, --weights-file, --seed, --num-classes and --executor as rows of
+/// Options that several commands have, as rows of
 /// a command's table.
 // clang-format off
 inline constexpr Option kModelOption = {"model", "NAME", "the builder (see tvmodels list)"};

@@ -1,5 +1,4 @@
 // tvmodels: torchvision's weights from the command line.
-#include <csignal>
 #include <exception>
 #include <string>
 

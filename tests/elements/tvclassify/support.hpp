@@ -144,9 +144,12 @@ inline Meta read_fields(const GstStructure* fields) {
   return meta;
 }
 
-inline void assert_text(const std::string& found, const std::string& wanted) {
-  ck_assert_str_eq(found.c_str(), wanted.c_str());
-}
+// ck_assert_str_eq for strings: Check's macro would keep pointers into temporaries.
+#define ASSERT_TEXT(found, wanted)                         \
+  do {                                                     \
+    const std::string tv_found(found), tv_wanted(wanted);  \
+    ck_assert_str_eq(tv_found.c_str(), tv_wanted.c_str()); \
+  } while (false)
 
 /// Every tvclassify meta of a buffer, in order.
 inline std::vector<Meta> read_metas(GstBuffer* buffer) {

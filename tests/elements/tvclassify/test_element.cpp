@@ -33,7 +33,7 @@ START_TEST(scores_are_torchvisions) {
   for (const Picture& each : pictures()) {
     gst_harness_set_src_caps_str(bench.harness(), rgb_caps(each.width, each.height).c_str());
     const Meta meta = bench.classify(each);
-    ck_assert_str_eq(meta.status.c_str(), "ok");
+    ASSERT_TEXT(meta.status, "ok");
     assert_scores(meta, each.scores, each.name.c_str());
     ck_assert_int_eq(meta.best(), each.best());
   }
@@ -51,18 +51,18 @@ START_TEST(meta_says_everything) {
   Bench bench("tvclassify name=mine weights=tiny_weights.default");
   const Meta meta = bench.classify(picture(1));
   ck_assert_uint_eq(meta.version, 1);
-  ck_assert_str_eq(meta.element.c_str(), "mine");
-  ck_assert_str_eq(meta.weights.c_str(), "Tiny_Weights.V1");
+  ASSERT_TEXT(meta.element, "mine");
+  ASSERT_TEXT(meta.weights, "Tiny_Weights.V1");
   const std::string known = digest();
-  ck_assert_str_eq(meta.digest.c_str(), known.c_str());
-  ck_assert_str_eq(meta.reason.c_str(), "");
+  ASSERT_TEXT(meta.digest, known.c_str());
+  ASSERT_TEXT(meta.reason, "");
   ck_assert_uint_eq(meta.age, 0);
   ck_assert_uint_gt(meta.latency, 0);
   ck_assert(meta.top.has_value());
   ck_assert_int_eq(meta.top->index, 1);
   // Quotes, semicolons and braces survive.
-  ck_assert_str_eq(meta.top->label.c_str(), "green, \"quoted\"; {x=1}");
-  ck_assert_str_eq(meta.labels[0].label.c_str(), meta.top->label.c_str());
+  ASSERT_TEXT(meta.top->label, "green, \"quoted\"; {x=1}");
+  ASSERT_TEXT(meta.labels[0].label, meta.top->label.c_str());
 }
 END_TEST
 
@@ -122,7 +122,7 @@ START_TEST(odd_timestamps_pass) {
     GST_BUFFER_PTS(in.get()) = time;
     const BufferRef out = bench.pass(std::move(in));
     ck_assert_uint_eq(GST_BUFFER_PTS(out.get()), time);
-    ck_assert_str_eq(read_meta(out.get()).status.c_str(), "ok");
+    ASSERT_TEXT(read_meta(out.get()).status, "ok");
   }
 }
 END_TEST
@@ -146,9 +146,9 @@ START_TEST(own_meta_is_replaced_others_stay) {
   buffer = second.pass(std::move(buffer));
   const std::vector<Meta> metas = read_metas(buffer.get());
   ck_assert_uint_eq(metas.size(), 2);
-  ck_assert_str_eq(metas[0].element.c_str(), "first");
+  ASSERT_TEXT(metas[0].element, "first");
   ck_assert_uint_eq(metas[0].labels.size(), 4);
-  ck_assert_str_eq(metas[1].element.c_str(), "second");
+  ASSERT_TEXT(metas[1].element, "second");
   ck_assert_uint_eq(metas[1].labels.size(), 1);
 }
 END_TEST
@@ -167,7 +167,7 @@ START_TEST(top_k_and_threshold_are_live) {
   ck_assert_int_eq(two.labels[1].index, 0);
   g_object_set(bench.element(), "threshold", 1.0, nullptr);
   const Meta none = bench.classify(green);
-  ck_assert_str_eq(none.status.c_str(), "ok");
+  ASSERT_TEXT(none.status, "ok");
   ck_assert_uint_eq(none.labels.size(), 0);
   ck_assert(!none.top);
   ck_assert_uint_eq(bench.warnings().size(), 0);
@@ -181,8 +181,8 @@ START_TEST(interval_carries_the_last_result) {
     const Meta meta = bench.classify(picture(i % 4));
     const unsigned age = static_cast<unsigned>(i % 3);
     ck_assert_uint_eq(meta.age, age);
-    ck_assert_str_eq(meta.status.c_str(), age == 0 ? "ok" : "skipped");
-    ck_assert_str_eq(meta.reason.c_str(), age == 0 ? "" : "interval");
+    ASSERT_TEXT(meta.status, age == 0 ? "ok" : "skipped");
+    ASSERT_TEXT(meta.reason, age == 0 ? "" : "interval");
     ck_assert_int_eq(meta.best(), (i - static_cast<int>(age)) % 4);
     ck_assert((meta.latency > 0) == (age == 0));
   }
@@ -200,7 +200,7 @@ START_TEST(flush_forgets_the_last_result) {
   gst_segment_init(&segment, GST_FORMAT_TIME);
   ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment)));
   const Meta meta = bench.classify(picture(1));
-  ck_assert_str_eq(meta.status.c_str(), "ok");
+  ASSERT_TEXT(meta.status, "ok");
   ck_assert_int_eq(meta.best(), 1);
 }
 END_TEST
@@ -259,10 +259,10 @@ static std::string get_text(GstElement* element, const char* property) {
 START_TEST(every_property_has_its_default_and_keeps_its_value) {
   GstElement* element = gst_element_factory_make("tvclassify", nullptr);
   gst_object_ref_sink(element);
-  for (const Default& row : kDefaults) assert_text(get_text(element, row.property), row.value);
+  for (const Default& row : kDefaults) ASSERT_TEXT(get_text(element, row.property), row.value);
   for (const Default& row : kOthers) {
     gst_util_set_object_arg(G_OBJECT(element), row.property, row.value);
-    assert_text(get_text(element, row.property), row.value);
+    ASSERT_TEXT(get_text(element, row.property), row.value);
   }
   // The tables above know all that can be written.
   std::set<std::string> known = {"name", "parent"};
@@ -395,7 +395,7 @@ START_TEST(messages_for_results_and_changes) {
         gst_message_get_structure(messages[static_cast<std::size_t>(i)].get());
     ck_assert(gst_structure_has_name(result, "tvclassify"));
     const Meta meta = read_fields(result);
-    ck_assert_str_eq(meta.status.c_str(), "ok");
+    ASSERT_TEXT(meta.status, "ok");
     ck_assert_int_eq(meta.best(), i == 0 ? 0 : 3);
   }
   const GstStructure* last = gst_message_get_structure(messages[1].get());
@@ -409,8 +409,8 @@ START_TEST(messages_for_results_and_changes) {
   int index = -2;
   ck_assert(gst_structure_get_int(change, "previous-index", &index) && index == 0);
   ck_assert(gst_structure_get_int(change, "index", &index) && index == 3);
-  assert_text(text(change, "previous-label"), "red");
-  assert_text(text(change, "label"), "white");
+  ASSERT_TEXT(text(change, "previous-label"), "red");
+  ASSERT_TEXT(text(change, "label"), "white");
 }
 END_TEST
 
@@ -450,7 +450,7 @@ START_TEST(every_format_is_classified) {
       BufferRef frame = converter.pass(rgb_buffer(picture(color, width, height)));
       gst_harness_set_src_caps_str(bench.harness(), caps.c_str());
       const Meta meta = read_meta(bench.pass(std::move(frame)).get());
-      ck_assert_str_eq(meta.status.c_str(), "ok");
+      ASSERT_TEXT(meta.status, "ok");
       // A single noisy row loses much of its colour in 4:2:0.
       if (width > 1 && height > 1)
         ck_assert_msg(meta.best() == color, "%s: class %d is taken for %d", caps.c_str(), color,

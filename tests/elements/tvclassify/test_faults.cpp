@@ -318,7 +318,7 @@ START_TEST(short_buffers_pass_marked) {
     const BufferRef out = bench.pass(BufferRef(gst_buffer_new_allocate(nullptr, 100, nullptr)));
     ck_assert_uint_eq(gst_buffer_get_size(out.get()), 100);
     const Meta meta = read_meta(out.get());
-    ck_assert_str_eq(meta.status.c_str(), "failed");
+    ASSERT_TEXT(meta.status, "failed");
     ck_assert_uint_eq(meta.labels.size(), 0);
     ck_assert(meta.reason.find("too small") != std::string::npos);
     ck_assert(meta.reason.find("9216") != std::string::npos);  // 64 * 48 * 3
@@ -326,7 +326,7 @@ START_TEST(short_buffers_pass_marked) {
   const std::vector<Seen> warnings = bench.warnings();
   ck_assert_uint_eq(warnings.size(), 3);  // the 1st, 2nd and 4th
   ck_assert(warnings[0].domain == GST_STREAM_ERROR && warnings[0].code == GST_STREAM_ERROR_FORMAT);
-  ck_assert_str_eq(bench.classify(picture(0)).status.c_str(), "ok");
+  ASSERT_TEXT(bench.classify(picture(0)).status, "ok");
   ck_assert_uint_eq(bench.errors().size(), 0);
 }
 END_TEST
@@ -371,16 +371,16 @@ START_TEST(flags_are_kept) {
     const BufferRef out = bench.pass(std::move(buffer));
     ck_assert(GST_BUFFER_FLAG_IS_SET(out.get(), row.flag));
     const Meta meta = read_meta(out.get());
-    ck_assert_str_eq(meta.status.c_str(), row.status);
-    ck_assert_str_eq(meta.reason.c_str(), row.reason);
+    ASSERT_TEXT(meta.status, row.status);
+    ASSERT_TEXT(meta.reason, row.reason);
     ck_assert_int_eq(meta.labels.empty(), meta.status != "ok");
   }
   BufferRef empty(gst_buffer_new());
   GST_BUFFER_FLAG_SET(empty.get(), GST_BUFFER_FLAG_GAP);
-  ck_assert_str_eq(read_meta(bench.pass(std::move(empty)).get()).status.c_str(), "gap");
+  ASSERT_TEXT(read_meta(bench.pass(std::move(empty)).get()).status, "gap");
   const Meta bare = read_meta(bench.pass(BufferRef(gst_buffer_new())).get());
-  ck_assert_str_eq(bare.status.c_str(), "gap");
-  ck_assert_str_eq(bare.reason.c_str(), "empty");
+  ASSERT_TEXT(bare.status, "gap");
+  ASSERT_TEXT(bare.reason, "empty");
   ck_assert_uint_eq(bench.warnings().size(), 0);
 }
 END_TEST
@@ -441,17 +441,17 @@ START_TEST(late_frames_pass_unclassified_with_qos) {
   };
   bench.pass(at(0));
   late();
-  ck_assert_str_eq(read_meta(bench.pass(at(10)).get()).status.c_str(), "ok");
+  ASSERT_TEXT(read_meta(bench.pass(at(10)).get()).status, "ok");
   ck_assert_uint_eq(bench.messages(GST_MESSAGE_QOS).size(), 0);
 
   g_object_set(bench.element(), "qos", TRUE, nullptr);
   late();
   const Meta meta = read_meta(bench.pass(at(GST_SECOND)).get());
-  ck_assert_str_eq(meta.status.c_str(), "skipped");
-  ck_assert_str_eq(meta.reason.c_str(), "qos");
+  ASSERT_TEXT(meta.status, "skipped");
+  ASSERT_TEXT(meta.reason, "qos");
   ck_assert_uint_eq(meta.age, 1);
   ck_assert_uint_eq(bench.messages(GST_MESSAGE_QOS).size(), 1);
-  ck_assert_str_eq(read_meta(bench.pass(at(GST_SECOND + 1)).get()).status.c_str(), "ok");
+  ASSERT_TEXT(read_meta(bench.pass(at(GST_SECOND + 1)).get()).status, "ok");
 }
 END_TEST
 
@@ -551,9 +551,9 @@ START_TEST(tee_shares_pixels) {
   ck_assert_uint_eq(two.seen.size(), 5);
   for (std::size_t i = 0; i < 5; ++i) {
     ck_assert_ptr_eq(one.seen[i].first, two.seen[i].first);
-    ck_assert_str_eq(one.seen[i].second.status.c_str(), "ok");
+    ASSERT_TEXT(one.seen[i].second.status, "ok");
     ck_assert_int_eq(one.seen[i].second.best(), 1);
-    ck_assert_str_eq(two.seen[i].second.status.c_str(), "");  // no meta on the other branch
+    ASSERT_TEXT(two.seen[i].second.status, "");  // no meta on the other branch
   }
 }
 END_TEST
