@@ -73,6 +73,11 @@ Result<Choice> choose(const Settings& settings) {
                                       choice.recipe.resize_size, settings.transforms_backend);
   if (!plan) return plan.error();
   TV_RETURN_IF_ERROR(check_source(*choice.weights, settings));
+  // Now, not on the loading thread: a backend that is missing fails the state change itself, which
+  // an application cannot overlook, and gst-launch-1.0 does not leave on an error that arrives
+  // while it prerolls.
+  const inference::Device device = choice.spec.device.value_or(inference::Device{});
+  if (auto backend = inference::open_backend(device.kind); !backend) return backend.error();
   choice.spec.weights = choice.weights;
   choice.spec.weights_file = settings.weights_file;
   choice.spec.executor = settings.executor;

@@ -1,6 +1,7 @@
 #include "tools/tvmodels/interrupt.hpp"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace tv::cli {
 namespace {
