@@ -33,7 +33,8 @@ def read_buffer(_pad, info):
     if meta:
         fields = meta.get_structure()
         text = ", ".join(f"{index} {label} {score:.1%}" for index, label, score in read_labels(fields))
-        print(f"frame {buffer.pts / Gst.SECOND:.3f} {fields.get_value('status')} age {fields.get_value('age')}: {text}")
+        # One write a line: frames and messages arrive on different threads.
+        print(f"frame {buffer.pts / Gst.SECOND:.3f} {fields.get_value('status')} age {fields.get_value('age')}: {text}\n", end="")
     return Gst.PadProbeReturn.OK
 
 
@@ -62,7 +63,7 @@ def main():
             break
         fields = message.get_structure()
         if fields.get_name() == "class-changed":
-            print(f"now: {fields.get_value('label')} {fields.get_value('score'):.1%}")
+            print(f"now: {fields.get_value('label')} {fields.get_value('score'):.1%}\n", end="")
     pipeline.set_state(Gst.State.NULL)
     sys.exit(error)
 
