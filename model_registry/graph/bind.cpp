@@ -92,8 +92,9 @@ Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
   bool only_head = true;
   for (const auto& [full_name, value] : checkpoint.entries) {
     const std::string_view name = std::string_view(full_name).substr(prefix);
-    const auto found = index.find(name);
-    if (found == index.end()) {
+    auto found = index.find(name);
+    if (found == index.end()) found = index.find(network.current_name(name));
+    if (found == index.end() || result.tensors.contains(found->second->name)) {
       misfit.unexpected.emplace_back(full_name);
       continue;
     }
@@ -108,7 +109,7 @@ Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
                               shape_text(parameter.shape));
       look_at_head(parameter, *tensor, network.num_classes(), only_head, misfit);
     }
-    result.tensors[name] = tensor;
+    result.tensors[parameter.name] = tensor;
   }
   for (const Parameter& parameter : network.parameters())
     if (!parameter.optional && !result.tensors.contains(parameter.name))

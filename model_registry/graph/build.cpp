@@ -25,7 +25,7 @@ int Build::parameter(Shape shape, DType dtype, bool is_buffer, bool optional) {
 }
 
 void Build::step(InitRule rule, int parameter, double a, double b, double c, double d) {
-  steps_.push_back({rule, parameter, shape(parameter), a, b, c, d});
+  steps_.push_back({rule, parameter, shape(parameter), a, b, c, d, {}});
 }
 
 void Build::constant(int parameter, double value) {
@@ -45,7 +45,10 @@ void Build::trunc_normal(int parameter, double mean, double std, double low, dou
 }
 
 void Build::kaiming_uniform(int parameter, double negative_slope, Fan fan) {
-  const double gain = std::sqrt(2.0 / (1 + negative_slope * negative_slope));
+  kaiming_uniform_gain(parameter, std::sqrt(2.0 / (1 + negative_slope * negative_slope)), fan);
+}
+
+void Build::kaiming_uniform_gain(int parameter, double gain, Fan fan) {
   const double std = gain / std::sqrt(static_cast<double>(fan_of(shape(parameter), fan)));
   const double bound = std::sqrt(3.0) * std;
   uniform(parameter, -bound, bound);
@@ -61,6 +64,11 @@ void Build::xavier_uniform(int parameter) {
   const double fans = static_cast<double>(fan_of(s, Fan::kIn) + fan_of(s, Fan::kOut));
   const double bound = std::sqrt(3.0) * std::sqrt(2.0 / fans);
   uniform(parameter, -bound, bound);
+}
+
+void Build::values(int parameter, std::vector<double> numbers) {
+  step(InitRule::kValues, parameter, 0);
+  steps_.back().values = std::make_shared<const std::vector<double>>(std::move(numbers));
 }
 
 }  // namespace tv::graph

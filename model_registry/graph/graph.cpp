@@ -1,18 +1,61 @@
 #include "model_registry/graph/graph.hpp"
 
 #include <cstddef>
+#include <iterator>
 
 namespace tv::graph {
 namespace {
 
 // In the order of enum Op.
 constexpr std::string_view kOpNames[] = {
-    "input",   "conv2d", "batch_norm2d", "relu", "relu6",   "max_pool2d", "adaptive_avg_pool2d",
-    "flatten", "linear", "add",          "cat",  "dropout",
+    "input",
+    "conv2d",
+    "batch_norm2d",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "hardswish",
+    "hardsigmoid",
+    "gelu",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "flatten",
+    "linear",
+    "layer_norm",
+    "add",
+    "mul",
+    "cat",
+    "dropout",
+    "parameter",
+    "constant",
+    "reshape",
+    "permute",
+    "slice",
+    "expand",
+    "pad",
+    "roll",
+    "mean",
+    "index_rows",
+    "normalize",
+    "clamp_max",
+    "exp",
+    "attention",
 };
-static_assert(std::size(kOpNames) == static_cast<std::size_t>(Op::kDropout) + 1);
+static_assert(std::size(kOpNames) == static_cast<std::size_t>(Op::kAttention) + 1);
 
-constexpr std::string_view kActivationNames[] = {"", " relu", " relu6"};
+// In the order of enum Activation.
+constexpr std::string_view kActivationNames[] = {"",      " relu",      " relu6", " sigmoid",
+                                                 " silu", " hardswish", " gelu"};
+static_assert(std::size(kActivationNames) == static_cast<std::size_t>(Activation::kGelu) + 1);
+
+template <typename T>
+std::string list_text(const std::vector<T>& items) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < items.size(); ++i) text += (i ? ", " : "") + std::to_string(items[i]);
+  return text + ")";
+}
 
 std::string pair_text(const std::array<int, 2>& pair) {
   return std::to_string(pair[0]) + "x" + std::to_string(pair[1]);
@@ -30,7 +73,7 @@ std::string attr_text(const Conv2dAttrs& a) {
   return text;
 }
 
-std::string attr_text(const BatchNormAttrs& a) {
+std::string attr_text(const NormAttrs& a) {
   return " eps " + std::to_string(a.eps);
 }
 
@@ -41,6 +84,31 @@ std::string attr_text(const PoolAttrs& a) {
 
 std::string attr_text(const OutputSizeAttrs& a) {
   return " to " + pair_text(a.size);
+}
+
+std::string attr_text(const AxesAttrs& a) {
+  return " axes " + list_text(a.axes);
+}
+
+std::string attr_text(const SliceAttrs& a) {
+  return " axis " + std::to_string(a.axis) + " from " + std::to_string(a.start) +
+         (a.step == 1 ? "" : " step " + std::to_string(a.step));
+}
+
+std::string attr_text(const PadAttrs& a) {
+  return " before " + list_text(a.before) + " after " + list_text(a.after);
+}
+
+std::string attr_text(const RollAttrs& a) {
+  return " by " + list_text(a.shifts);
+}
+
+std::string attr_text(const ScalarAttrs& a) {
+  return " " + std::to_string(a.value);
+}
+
+std::string attr_text(const ConstantAttrs&) {
+  return "";
 }
 
 std::string node_text(const Graph& graph, std::size_t id) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,6 +33,7 @@ enum class InitRule : std::uint8_t {
   kUniform,      ///< * a = low, b = high
   kNormal,       ///< * a = mean, b = std
   kTruncNormal,  ///< * a = mean, b = std, c = low, d = high
+  kValues,       ///< the numbers of InitStep::values, row-major
 };
 
 /// One step of initialisation. A network's steps run in the order in which Python would have drawn
@@ -44,6 +46,7 @@ struct InitStep {
                       ///< then throws away
   Shape shape;        ///< of the tensor drawn
   double a = 0, b = 0, c = 0, d = 0;
+  std::shared_ptr<const std::vector<double>> values = {};  ///< kValues: index and coordinate tables
 };
 
 enum class Op : std::uint8_t {
@@ -52,24 +55,46 @@ enum class Op : std::uint8_t {
   kBatchNorm2d,  ///< params weight, bias, running_mean, running_var
   kRelu,
   kRelu6,
+  kSigmoid,
+  kSilu,
+  kHardswish,
+  kHardsigmoid,
+  kGelu,  ///< by the error function
   kMaxPool2d,
+  kAvgPool2d,  ///< padding counts as zeros in the mean
   kAdaptiveAvgPool2d,
-  kFlatten,  ///< all dimensions from 1 on
-  kLinear,   ///< params weight, bias
-  kAdd,
-  kConcat,   ///< along dimension 1
-  kDropout,  ///< identity in inference; passes remove it
+  kFlatten,    ///< all dimensions from 1 on
+  kLinear,     ///< inputs x [, bias]; params weight [, bias]
+  kLayerNorm,  ///< over the last dimension; params weight, bias
+  kAdd,        ///< broadcasts
+  kMultiply,   ///< broadcasts
+  kConcat,
+  kDropout,    ///< identity in inference; passes remove it
+  kParameter,  ///< no input; the tensor of params[0]
+  kConstant,   ///< no input; numbers that the forward computed
+  kReshape,    ///< row-major, to the node's own shape
+  kPermute,
+  kSlice,
+  kExpand,  ///< dimensions of size 1, to the node's own shape
+  kPad,     ///< with zeros
+  kRoll,
+  kMean,       ///< over some dimensions, which disappear
+  kIndexRows,  ///< input table [T, ...]; params index int64 [K] -> [K, ...]
+  kNormalize,  ///< by the Euclidean length of the last dimension, at least 1e-12
+  kClampMax,
+  kExp,
+  kAttention,  ///< inputs q, k, v [, additive bias]
 };
 std::string_view op_name(Op op);
 
-enum class Activation : std::uint8_t { kNone, kRelu, kRelu6 };
+enum class Activation : std::uint8_t { kNone, kRelu, kRelu6, kSigmoid, kSilu, kHardswish, kGelu };
 
 struct Conv2dAttrs {
   std::array<int, 2> stride{1, 1}, padding{0, 0}, dilation{1, 1};
   int groups = 1;
   Activation activation = Activation::kNone;  ///< set by passes only; applied after the residual
 };
-struct BatchNormAttrs {
+struct NormAttrs {
   double eps = 1e-5;
 };
 struct PoolAttrs {
@@ -79,8 +104,28 @@ struct PoolAttrs {
 struct OutputSizeAttrs {
   std::array<int, 2> size{1, 1};
 };
+struct AxesAttrs {
+  std::vector<int> axes;  ///< kConcat: one; kMean: those that disappear; kPermute: the new order
+};
+struct SliceAttrs {
+  int axis = 0;
+  std::int64_t start = 0, step = 1;  ///< the node's own shape says how many
+};
+struct PadAttrs {
+  std::vector<std::int64_t> before, after;  ///< one an axis, each >= 0
+};
+struct RollAttrs {
+  std::vector<std::int64_t> shifts;  ///< one an axis; positive moves towards higher indices
+};
+struct ScalarAttrs {
+  double value = 0;  ///< kClampMax: the bound; kAttention: factor of the products
+};
+struct ConstantAttrs {
+  std::shared_ptr<const std::vector<float>> values;  ///< row-major
+};
 
-using Attrs = std::variant<std::monostate, Conv2dAttrs, BatchNormAttrs, PoolAttrs, OutputSizeAttrs>;
+using Attrs = std::variant<std::monostate, Conv2dAttrs, NormAttrs, PoolAttrs, OutputSizeAttrs,
+                           AxesAttrs, SliceAttrs, PadAttrs, RollAttrs, ScalarAttrs, ConstantAttrs>;
 
 struct Node {
   Op op = Op::kInput;

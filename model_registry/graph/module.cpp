@@ -93,6 +93,7 @@ Network::Network(std::string builder, Build build, std::unique_ptr<Module> root,
       root_(std::move(root)),
       ids_(build.parameters_.size(), -1),
       init_(std::move(build.steps_)),
+      old_names_(build.old_names_),
       num_classes_(num_classes),
       min_size_(min_size) {
   name_tensors(*root_, "", build, false);

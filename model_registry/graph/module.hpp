@@ -41,6 +41,15 @@ class Build {
   /// relu gain
   void kaiming_normal(int parameter, Fan fan);
   void xavier_uniform(int parameter);
+  /// kaiming_uniform_ with the gain of another nonlinearity (sigmoid: 1).
+  void kaiming_uniform_gain(int parameter, double gain, Fan fan);
+  /// Numbers that Python computes rather than draws (index and coordinate tables), row-major.
+  void values(int parameter, std::vector<double> numbers);
+
+  /// How the architecture's tensors were called in older files: given a name that the network does
+  /// not know, the name it has today, or "" for none.
+  using OldNames = std::string (*)(std::string_view old_name);
+  void old_names(OldNames rename) { old_names_ = rename; }
 
  private:
   friend class Network;
@@ -48,6 +57,7 @@ class Build {
 
   std::vector<Parameter> parameters_;
   std::vector<InitStep> steps_;
+  OldNames old_names_ = nullptr;
 };
 
 /// Elements of a weight that feed one output (kIn) or that one input feeds (kOut); shape [out, in,
@@ -213,6 +223,10 @@ class Network {
   /// Of removed children: names that files may hold and that nobody needs.
   const std::vector<Parameter>& removed() const { return removed_; }
   std::int64_t num_params() const;  ///< elements of all parameters, without buffers
+  /// Today's name of a tensor in an old file; "" for none.
+  std::string current_name(std::string_view old_name) const {
+    return old_names_ ? old_names_(old_name) : std::string();
+  }
 
   /// Records the forward for an input [N, 3, H, W], 1 <= N <= 4096, 1 <= H, W <= 16384. Fails:
   /// InvalidArgument with the layer where the image became too small, expected and found.
@@ -227,6 +241,7 @@ class Network {
   std::vector<Parameter> parameters_, removed_;
   std::vector<int> ids_;  // id of Build::parameter() -> index into parameters_, -1 = dropped
   std::vector<InitStep> init_;
+  Build::OldNames old_names_;
   int num_classes_;
   int min_size_;
 };

@@ -1,3 +1,4 @@
+// Operators on images and features: layers.
 #include "model_registry/graph/ops.hpp"
 
 #include <cstddef>
@@ -52,6 +53,37 @@ std::int64_t pool_need(const PoolAttrs& a, std::size_t axis) {
   return std::max<std::int64_t>(1, a.ceil_mode ? need - (a.stride[axis] - 1) : need);
 }
 
+Value pool(const Value& x, Op op, const PoolAttrs& attrs) {
+  Trace& trace = x.trace();
+  if (trace.failed()) return x;
+  const Shape& in = x.shape();
+  if (in.size() != 4) return trace.fail(x, op, "expects [N, C, H, W], found " + shape_text(in));
+  const std::int64_t height = pooled_size(in[2], attrs, 0);
+  const std::int64_t width = pooled_size(in[3], attrs, 1);
+  if (height < 1 || width < 1)
+    return trace.fail(x, op, too_small(in, pool_need(attrs, 0), pool_need(attrs, 1)));
+  return record(x, op, {}, attrs, {in[0], in[1], height, width});
+}
+
+// The shape of linear's result, or empty after a complaint.
+Shape linear_shape(const Value& x, int weight) {
+  Trace& trace = x.trace();
+  if (trace.failed()) return {};
+  const Shape& w = trace.parameter_shape(weight);
+  Shape out = x.shape();
+  if (w.size() != 2) {
+    trace.fail(x, Op::kLinear, "has no weight [out, in]");
+    return {};
+  }
+  if (out.empty() || out.back() != w[1]) {
+    trace.fail(x, Op::kLinear,
+               "expects [..., " + std::to_string(w[1]) + "], found " + shape_text(out));
+    return {};
+  }
+  out.back() = w[0];
+  return out;
+}
+
 }  // namespace
 
 Value conv2d(const Value& x, int weight, int bias, const Conv2dAttrs& attrs) {
@@ -73,7 +105,7 @@ Value conv2d(const Value& x, int weight, int bias, const Conv2dAttrs& attrs) {
 }
 
 Value batch_norm2d(const Value& x, int weight, int bias, int running_mean, int running_var,
-                   const BatchNormAttrs& attrs) {
+                   const NormAttrs& attrs) {
   Trace& trace = x.trace();
   if (trace.failed()) return x;
   const Shape& w = trace.parameter_shape(weight);
@@ -82,25 +114,12 @@ Value batch_norm2d(const Value& x, int weight, int bias, int running_mean, int r
   return record(x, Op::kBatchNorm2d, {weight, bias, running_mean, running_var}, attrs, x.shape());
 }
 
-Value relu(const Value& x) {
-  return record(x, Op::kRelu, {}, {}, x.shape());
-}
-
-Value relu6(const Value& x) {
-  return record(x, Op::kRelu6, {}, {}, x.shape());
-}
-
 Value max_pool2d(const Value& x, const PoolAttrs& attrs) {
-  Trace& trace = x.trace();
-  if (trace.failed()) return x;
-  const Shape& in = x.shape();
-  if (in.size() != 4)
-    return trace.fail(x, Op::kMaxPool2d, "expects [N, C, H, W], found " + shape_text(in));
-  const std::int64_t height = pooled_size(in[2], attrs, 0);
-  const std::int64_t width = pooled_size(in[3], attrs, 1);
-  if (height < 1 || width < 1)
-    return trace.fail(x, Op::kMaxPool2d, too_small(in, pool_need(attrs, 0), pool_need(attrs, 1)));
-  return record(x, Op::kMaxPool2d, {}, attrs, {in[0], in[1], height, width});
+  return pool(x, Op::kMaxPool2d, attrs);
+}
+
+Value avg_pool2d(const Value& x, const PoolAttrs& attrs) {
+  return pool(x, Op::kAvgPool2d, attrs);
 }
 
 Value adaptive_avg_pool2d(const Value& x, const OutputSizeAttrs& attrs) {
@@ -120,47 +139,32 @@ Value flatten(const Value& x) {
 }
 
 Value linear(const Value& x, int weight, int bias) {
-  Trace& trace = x.trace();
-  if (trace.failed()) return x;
-  const Shape& w = trace.parameter_shape(weight);
-  if (w.size() != 2) return trace.fail(x, Op::kLinear, "has no weight [out, in]");
-  Shape out = x.shape();
-  if (out.back() != w[1])
-    return trace.fail(x, Op::kLinear,
-                      "expects [..., " + std::to_string(w[1]) + "], found " + shape_text(out));
-  out.back() = w[0];
+  Shape out = linear_shape(x, weight);
+  if (out.empty()) return x;
   if (bias == kNoParameter) return record(x, Op::kLinear, {weight}, {}, std::move(out));
   return record(x, Op::kLinear, {weight, bias}, {}, std::move(out));
 }
 
-Value add(const Value& a, const Value& b) {
-  Trace& trace = a.trace();
-  if (trace.failed()) return a;
-  if (a.shape() != b.shape())
-    return trace.fail(a, Op::kAdd,
-                      "adds " + shape_text(a.shape()) + " and " + shape_text(b.shape()) +
-                          ", expected equal shapes");
-  const Value inputs[] = {a, b};
-  return trace.record(Op::kAdd, inputs, {}, {}, a.shape());
+Value linear(const Value& x, int weight, const Value& bias) {
+  Shape out = linear_shape(x, weight);
+  if (out.empty()) return x;
+  if (bias.shape() != Shape{out.back()})
+    return x.trace().fail(
+        x, Op::kLinear,
+        "expects a bias of " + shape_text({out.back()}) + ", found " + shape_text(bias.shape()));
+  const Value inputs[] = {x, bias};
+  return x.trace().record(Op::kLinear, inputs, std::span(&weight, 1), {}, std::move(out));
 }
 
-Value cat(const std::vector<Value>& values) {
-  Trace& trace = values.front().trace();
-  if (trace.failed()) return values.front();
-  Shape out = values.front().shape();
-  out[1] = 0;
-  for (const Value& value : values) {
-    Shape rest = value.shape();
-    if (rest.size() == out.size()) {
-      out[1] += rest[1];
-      rest[1] = out[1];
-    }
-    if (rest != out)
-      return trace.fail(value, Op::kConcat,
-                        "joins " + shape_text(values.front().shape()) + " and " +
-                            shape_text(value.shape()) + ", expected equal but for dimension 1");
-  }
-  return trace.record(Op::kConcat, values, {}, {}, std::move(out));
+Value layer_norm(const Value& x, int weight, int bias, const NormAttrs& attrs) {
+  Trace& trace = x.trace();
+  if (trace.failed()) return x;
+  const Shape& w = trace.parameter_shape(weight);
+  if (w.size() != 1 || x.shape().empty() || x.shape().back() != w[0])
+    return trace.fail(x, Op::kLayerNorm,
+                      "expects [..., " + std::to_string(w.empty() ? -1 : w[0]) + "], found " +
+                          shape_text(x.shape()));
+  return record(x, Op::kLayerNorm, {weight, bias}, attrs, x.shape());
 }
 
 Value dropout(const Value& x) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -10,13 +11,23 @@
 
 namespace tv::models {
 
+/// What a builder is asked for: Python's keyword arguments, checked against the row and the
+/// weights.
+struct ModelConfig {
+  int num_classes = 1000;
+  bool has_weights = false;  ///< GoogLeNet and Inception v3: decides about heads and input
+  std::optional<bool> aux_logits = {};       ///< GoogLeNet, Inception v3
+  std::optional<bool> transform_input = {};  ///< GoogLeNet, Inception v3
+  std::optional<int> image_size = {};        ///< pixels; ViT, and MaxViT's input_size
+};
+
 /// One builder: a row of its paper's table, ready to construct.
 struct ModelRow {
   std::string_view builder;  ///< "resnet50"
   int min_size = 1;          ///< smallest height and width, pixels: torchvision's meta
   /// Constructs the modules in Python's order and records the family's own initialisation after the
   /// defaults.
-  std::function<std::unique_ptr<graph::Module>(graph::Build&, int num_classes)> make;
+  std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
 };
 
 std::vector<ModelRow> mobilenetv2_models();

@@ -107,8 +107,8 @@ class MobileNetV2 final : public Module {
 }  // namespace
 
 std::vector<ModelRow> mobilenetv2_models() {
-  return {{"mobilenet_v2", kMinSize, [](Build& build, int num_classes) {
-             return std::make_unique<MobileNetV2>(build, num_classes);
+  return {{"mobilenet_v2", kMinSize, [](Build& build, const ModelConfig& config) {
+             return std::make_unique<MobileNetV2>(build, config.num_classes);
            }}};
 }
 

@@ -33,11 +33,12 @@ const models::ModelRow* find_row(std::string_view builder) {
   return nullptr;
 }
 
-std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row, int num_classes) {
+std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row,
+                                                   const models::ModelConfig& config) {
   graph::Build build;
-  auto root = row.make(build, num_classes);
+  auto root = row.make(build, config);
   return std::make_shared<const graph::Network>(std::string(row.builder), std::move(build),
-                                                std::move(root), num_classes, row.min_size);
+                                                std::move(root), config.num_classes, row.min_size);
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -109,7 +110,8 @@ std::string lower(std::string_view text) {
 
 // Names and shapes agree, but for the number of classes of the head.
 bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
-  const graph::Misfit misfit = compare(checkpoint, *make_network(row, kDefaultClasses));
+  const graph::Misfit misfit =
+      compare(checkpoint, *make_network(row, {.num_classes = kDefaultClasses}));
   return misfit.empty() || misfit.other_num_classes > 0;
 }
 
@@ -120,7 +122,9 @@ Result<Model> get_model(std::string_view builder, const BuildOptions& options) {
   const models::ModelRow* row = find_row(name);
   if (!row) return no_such_builder(name);
   TV_ASSIGN_OR_RETURN(const int num_classes, checked_classes(*row, options));
-  return Model{make_network(*row, num_classes), options.weights};
+  return Model{
+      make_network(*row, {.num_classes = num_classes, .has_weights = options.weights != nullptr}),
+      options.weights};
 }
 
 std::span<const std::string_view> available_models() {

@@ -188,8 +188,8 @@ class ResNet final : public Module {
 std::vector<ModelRow> resnet_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, int num_classes) {
-                      return std::make_unique<ResNet>(build, variant, num_classes);
+    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
+                      return std::make_unique<ResNet>(build, variant, config.num_classes);
                     }});
   }
   return rows;

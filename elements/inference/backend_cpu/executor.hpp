@@ -36,26 +36,36 @@ std::unique_ptr<GraphExecutor> make_fused_executor(graph::Graph graph,
 at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs,
                      std::span<const at::Tensor> params);
 
+/// An activation by its plain operator.
+at::Tensor activate(const at::Tensor& x, graph::Activation activation);
+
 /// Parameters of every node, derived ones computed: resolved[node][i] belongs to Node::params[i].
 std::vector<std::vector<at::Tensor>> resolve_parameters(const graph::Graph& graph,
                                                         const Parameters& parameters);
 
-/// The results of a run, each dropped after its last reader.
+/// The results of a run, each dropped after its last reader. What depends on parameters and
+/// constants alone is computed once, at construction, and stays.
 class Values {
  public:
-  explicit Values(const graph::Graph& graph);
+  /// `params` as resolve_parameters() returns them.
+  Values(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params);
   void begin(const at::Tensor& input);
+  /// Known since construction: not to be run.
+  bool is_fixed(std::size_t node) const { return fixed_[node]; }
   void set(std::size_t node, at::Tensor value) { values_[node] = std::move(value); }
   const at::Tensor& get(int node) const { return values_[static_cast<std::size_t>(node)]; }
-  /// True when `node` is the last reader of its input `which`, and that is not the graph's input:
-  /// it may be written to.
+  /// True when `node` is the last reader of its input `which`, and that is neither the graph's
+  /// input nor fixed: it may be written to.
   bool last_use(const graph::Graph& graph, std::size_t node, std::size_t which) const;
   std::vector<at::Tensor> inputs(const graph::Node& node) const;
   void drop_dead(std::size_t node);
   at::Tensor take_output();
 
  private:
+  void compute_fixed(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params);
+
   std::vector<at::Tensor> values_;
+  std::vector<bool> fixed_;
   std::vector<std::vector<int>> dead_after_;  // node -> results that nobody reads later
   std::vector<std::size_t> last_reader_;
 };

@@ -57,25 +57,32 @@ struct FusedConv {
   Activation activation = Activation::kNone;
 };
 
-std::string_view activation_name(Activation activation) {
+// What oneDNN calls an activation.
+struct Post {
+  std::string_view name;
+  Scalars scalars;
+  OptionalText algorithm;
+};
+
+Post post_of(Activation activation) {
+  const Scalars none;
   switch (activation) {
     case Activation::kNone:
-      return "none";
+      return {"none", none, std::nullopt};
     case Activation::kRelu:
-      return "relu";
+      return {"relu", none, std::nullopt};
     case Activation::kRelu6:
-      return "hardtanh";
+      return {"hardtanh", Scalars({at::Scalar(0.0), at::Scalar(6.0)}), std::nullopt};
+    case Activation::kSigmoid:
+      return {"sigmoid", none, std::nullopt};
+    case Activation::kSilu:
+      return {"swish", none, std::nullopt};
+    case Activation::kHardswish:
+      return {"hardswish", none, std::nullopt};
+    case Activation::kGelu:
+      return {"gelu", none, "none"};
   }
-  return "none";
-}
-
-Scalars activation_scalars(Activation activation) {
-  Scalars scalars;
-  if (activation == Activation::kRelu6) {
-    scalars.push_back(at::Scalar(0.0));
-    scalars.push_back(at::Scalar(6.0));
-  }
-  return scalars;
+  return {"none", none, std::nullopt};
 }
 
 FusedConv prepare(const graph::Node& node, const Shape& input, const std::vector<Tensor>& params) {
@@ -93,21 +100,15 @@ FusedConv prepare(const graph::Node& node, const Shape& input, const std::vector
 }
 
 Tensor run_conv(const FusedConv& c, const Tensor& x, Activation activation) {
+  const Post post = post_of(activation);
   return operators().conv.call(x, c.weight, c.bias, c.padding, c.stride, c.dilation, c.groups,
-                               activation_name(activation), activation_scalars(activation),
-                               std::nullopt);
-}
-
-Tensor activate_in_place(Tensor y, Activation activation) {
-  if (activation == Activation::kRelu) y.relu_();
-  if (activation == Activation::kRelu6) y.clamp_(0, 6);
-  return y;
+                               post.name, post.scalars, post.algorithm);
 }
 
 // oneDNN adds a residual inside the convolution for one group, with no other activation than relu.
 Tensor run_conv_add(const FusedConv& c, const Tensor& x, Tensor residual, bool may_overwrite) {
-  if (c.groups != 1 || c.activation == Activation::kRelu6)
-    return activate_in_place(run_conv(c, x, Activation::kNone).add_(residual), c.activation);
+  if (c.groups != 1 || (c.activation != Activation::kRelu && c.activation != Activation::kNone))
+    return activate(run_conv(c, x, Activation::kNone).add_(residual), c.activation);
   const OptionalText unary =
       c.activation == Activation::kRelu ? OptionalText("relu") : std::nullopt;
   const at::Scalar alpha(1.0);
@@ -123,25 +124,22 @@ class FusedExecutor final : public GraphExecutor {
  public:
   FusedExecutor(graph::Graph graph, const Parameters& parameters)
       : graph_(graph::optimize(std::move(graph))),
-        params_(graph_.nodes.size()),
+        params_(resolve_parameters(graph_, parameters)),
         convs_(graph_.nodes.size()),
-        values_(graph_) {
-    auto params = resolve_parameters(graph_, parameters);
+        values_(graph_, params_) {
     for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
       const graph::Node& node = graph_.nodes[id];
-      if (node.op == Op::kConv2d) {
-        convs_[id] =
-            prepare(node, graph_.nodes[static_cast<std::size_t>(node.inputs[0])].shape, params[id]);
-      } else {
-        params_[id] = std::move(params[id]);
-      }
-      params[id].clear();  // the folded weight, once it is reordered
+      if (node.op != Op::kConv2d) continue;
+      convs_[id] =
+          prepare(node, graph_.nodes[static_cast<std::size_t>(node.inputs[0])].shape, params_[id]);
+      params_[id].clear();  // the folded weight, once it is reordered
     }
   }
 
   Tensor run(const Tensor& input) override {
     values_.begin(input.contiguous(at::MemoryFormat::ChannelsLast));
     for (std::size_t id = 1; id < graph_.nodes.size(); ++id) {
+      if (values_.is_fixed(id)) continue;
       values_.set(id, run_node(id));
       values_.drop_dead(id);
     }

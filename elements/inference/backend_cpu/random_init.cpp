@@ -1,6 +1,7 @@
 #include "elements/inference/backend_cpu/random_init.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <numbers>
@@ -39,6 +40,9 @@ void run_step(at::Tensor& tensor, const graph::InitStep& step, const at::Generat
       break;
     case graph::InitRule::kTruncNormal:
       trunc_normal(tensor, step, generator);
+      break;
+    case graph::InitRule::kValues:
+      tensor.copy_(at::tensor(*step.values).view_as(tensor));
       break;
   }
 }

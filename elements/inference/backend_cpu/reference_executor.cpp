@@ -8,11 +8,12 @@ class ReferenceExecutor final : public GraphExecutor {
   ReferenceExecutor(graph::Graph graph, const Parameters& parameters)
       : graph_(std::move(graph)),
         params_(resolve_parameters(graph_, parameters)),
-        values_(graph_) {}
+        values_(graph_, params_) {}
 
   at::Tensor run(const at::Tensor& input) override {
     values_.begin(input);
     for (std::size_t id = 1; id < graph_.nodes.size(); ++id) {
+      if (values_.is_fixed(id)) continue;
       const graph::Node& node = graph_.nodes[id];
       values_.set(id, run_plain(node, values_.inputs(node), params_[id]));
       values_.drop_dead(id);

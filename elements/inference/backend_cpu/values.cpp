@@ -1,16 +1,37 @@
+#include <algorithm>
+
 #include "elements/inference/backend_cpu/executor.hpp"
 
 namespace tv::inference {
 
-Values::Values(const graph::Graph& graph)
+Values::Values(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params)
     : values_(graph.nodes.size()),
+      fixed_(graph.nodes.size()),
       dead_after_(graph.nodes.size()),
       last_reader_(graph.nodes.size()) {
   for (std::size_t id = 0; id < graph.nodes.size(); ++id)
     for (const int input : graph.nodes[id].inputs)
       last_reader_[static_cast<std::size_t>(input)] = id;
+  compute_fixed(graph, params);
   for (std::size_t id = 0; id + 1 < graph.nodes.size(); ++id)
-    dead_after_[last_reader_[id]].push_back(static_cast<int>(id));
+    if (!fixed_[id]) dead_after_[last_reader_[id]].push_back(static_cast<int>(id));
+}
+
+void Values::compute_fixed(const graph::Graph& graph,
+                           const std::vector<std::vector<at::Tensor>>& params) {
+  std::vector<bool> read_later(graph.nodes.size());  // by a node that runs for every input
+  for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
+    const graph::Node& node = graph.nodes[id];
+    fixed_[id] = std::all_of(node.inputs.begin(), node.inputs.end(),
+                             [&](int input) { return fixed_[static_cast<std::size_t>(input)]; });
+    if (fixed_[id]) {
+      values_[id] = run_plain(node, inputs(node), params[id]);
+    } else {
+      for (const int input : node.inputs) read_later[static_cast<std::size_t>(input)] = true;
+    }
+  }
+  for (std::size_t id = 0; id + 1 < graph.nodes.size(); ++id)
+    if (!read_later[id]) values_[id].reset();
 }
 
 void Values::begin(const at::Tensor& input) {
@@ -19,7 +40,7 @@ void Values::begin(const at::Tensor& input) {
 
 bool Values::last_use(const graph::Graph& graph, std::size_t node, std::size_t which) const {
   const auto input = static_cast<std::size_t>(graph.nodes[node].inputs[which]);
-  return input != 0 && last_reader_[input] == node;
+  return input != 0 && !fixed_[input] && last_reader_[input] == node;
 }
 
 std::vector<at::Tensor> Values::inputs(const graph::Node& node) const {
@@ -34,8 +55,9 @@ void Values::drop_dead(std::size_t node) {
 }
 
 at::Tensor Values::take_output() {
-  at::Tensor output = std::move(values_.back());
-  for (at::Tensor& value : values_) value.reset();
+  at::Tensor output = values_.back();
+  for (std::size_t id = 0; id < values_.size(); ++id)
+    if (!fixed_[id]) values_[id].reset();
   return output;
 }
 

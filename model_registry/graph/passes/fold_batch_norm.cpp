@@ -25,7 +25,7 @@ Graph fold_batch_norm(Graph graph) {
                             .beta = norm.params[1],
                             .mean = norm.params[2],
                             .variance = norm.params[3],
-                            .eps = std::get<BatchNormAttrs>(norm.attrs).eps};
+                            .eps = std::get<NormAttrs>(norm.attrs).eps};
     DerivedParameter bias = weight;
     bias.kind = DerivedParameter::Kind::kFoldedBias;
     Node folded = *conv;

@@ -11,9 +11,12 @@ Graph fuse_residual(Graph graph) {
     if (sum.op != Op::kAdd || sum.inputs[0] == sum.inputs[1]) continue;
     for (const std::size_t side : {std::size_t{0}, std::size_t{1}}) {
       const Node* conv = rewriter.open_convolution(sum.inputs[side]);
-      if (!conv) continue;
+      const int other = sum.inputs[1 - side];
+      if (!conv || conv->shape != sum.shape ||
+          rewriter.graph.nodes[static_cast<std::size_t>(other)].shape != sum.shape)
+        continue;
       Node fused = *conv;
-      fused.inputs.push_back(sum.inputs[1 - side]);
+      fused.inputs.push_back(other);
       sum = std::move(fused);
       break;
     }

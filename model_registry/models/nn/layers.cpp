@@ -17,12 +17,16 @@ void default_init(Build& build, int weight, int bias) {
 
 }  // namespace
 
-Conv2d::Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options) {
+Conv2d::Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options)
+    : Conv2d(build, in, out, {kernel, kernel}, {options.padding, options.padding}, options) {}
+
+Conv2d::Conv2d(Build& build, int in, int out, std::array<int, 2> kernel, std::array<int, 2> padding,
+               const Conv2dOptions& options) {
   attrs_.stride = {options.stride, options.stride};
-  attrs_.padding = {options.padding, options.padding};
+  attrs_.padding = padding;
   attrs_.dilation = {options.dilation, options.dilation};
   attrs_.groups = options.groups;
-  weight_ = add_tensor("weight", build.parameter({out, in / options.groups, kernel, kernel}));
+  weight_ = add_tensor("weight", build.parameter({out, in / options.groups, kernel[0], kernel[1]}));
   if (options.bias) bias_ = add_tensor("bias", build.parameter({out}));
   default_init(build, weight_, bias_);
 }
@@ -51,14 +55,32 @@ Value BatchNorm2d::forward(Value x) const {
   return graph::batch_norm2d(x, weight_, bias_, running_mean_, running_var_, attrs_);
 }
 
-Linear::Linear(Build& build, int in, int out)
-    : weight_(add_tensor("weight", build.parameter({out, in}))),
-      bias_(add_tensor("bias", build.parameter({out}))) {
+Linear::Linear(Build& build, int in, int out, bool bias)
+    : weight_(add_tensor("weight", build.parameter({out, in}))) {
+  if (bias) bias_ = add_tensor("bias", build.parameter({out}));
   default_init(build, weight_, bias_);
 }
 
 Value Linear::forward(Value x) const {
   return graph::linear(x, weight_, bias_);
+}
+
+LayerNorm::LayerNorm(Build& build, int channels, double eps)
+    : attrs_{eps},
+      weight_(add_tensor("weight", build.parameter({channels}))),
+      bias_(add_tensor("bias", build.parameter({channels}))) {
+  build.constant(weight_, 1);
+  build.constant(bias_, 0);
+}
+
+Value LayerNorm::forward(Value x) const {
+  return graph::layer_norm(x, weight_, bias_, attrs_);
+}
+
+AvgPool2d::AvgPool2d(const AvgPool2dOptions& options) {
+  attrs_.kernel = {options.kernel, options.kernel};
+  attrs_.stride = {options.stride, options.stride};
+  attrs_.padding = {options.padding, options.padding};
 }
 
 MaxPool2d::MaxPool2d(const MaxPool2dOptions& options) {

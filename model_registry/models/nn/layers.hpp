@@ -2,6 +2,8 @@
 // one operator.
 #pragma once
 
+#include <array>
+
 #include "model_registry/graph/module.hpp"
 #include "model_registry/graph/ops.hpp"
 
@@ -20,10 +22,15 @@ struct Conv2dOptions {
   bool bias = true;
 };
 
-/// torch.nn.Conv2d with a square kernel: [N, in, H, W] -> [N, out, H', W'].
+/// torch.nn.Conv2d: [N, in, H, W] -> [N, out, H', W'].
 class Conv2d final : public Module {
  public:
+  /// A square kernel.
   Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options = {});
+  /// A kernel of kernel[0] x kernel[1] pixels (height, width) with a padding of its own for each
+  /// axis; options.padding is not read.
+  Conv2d(Build& build, int in, int out, std::array<int, 2> kernel, std::array<int, 2> padding,
+         const Conv2dOptions& options = {});
   Value forward(Value x) const override;
   int weight() const { return weight_; }
   int bias() const { return bias_; }  ///< graph::kNoParameter where there is none
@@ -43,19 +50,33 @@ class BatchNorm2d final : public Module {
   int bias() const { return bias_; }
 
  private:
-  graph::BatchNormAttrs attrs_;
+  graph::NormAttrs attrs_;
   int weight_, bias_, running_mean_, running_var_;
 };
 
 /// torch.nn.Linear: [..., in] -> [..., out].
 class Linear final : public Module {
  public:
-  Linear(Build& build, int in, int out);
+  Linear(Build& build, int in, int out, bool bias = true);
+  Value forward(Value x) const override;
+  int weight() const { return weight_; }
+  int bias() const { return bias_; }  ///< graph::kNoParameter where there is none
+
+ private:
+  int weight_;
+  int bias_ = graph::kNoParameter;
+};
+
+/// torch.nn.LayerNorm over the last dimension: [..., channels] -> the same.
+class LayerNorm final : public Module {
+ public:
+  LayerNorm(Build& build, int channels, double eps = 1e-5);
   Value forward(Value x) const override;
   int weight() const { return weight_; }
   int bias() const { return bias_; }
 
  private:
+  graph::NormAttrs attrs_;
   int weight_, bias_;
 };
 
@@ -67,6 +88,38 @@ class ReLU final : public Module {
 class ReLU6 final : public Module {
  public:
   Value forward(Value x) const override { return graph::relu6(x); }
+};
+
+class Sigmoid final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::sigmoid(x); }
+};
+
+class SiLU final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::silu(x); }
+};
+
+class Hardswish final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::hardswish(x); }
+};
+
+class Hardsigmoid final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::hardsigmoid(x); }
+};
+
+/// By the error function, torch.nn.GELU's default.
+class GELU final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::gelu(x); }
+};
+
+/// torch.nn.Identity, and StochasticDepth, which is the identity in inference.
+class Identity final : public Module {
+ public:
+  Value forward(Value x) const override { return x; }
 };
 
 /// The identity: networks run in inference.
@@ -84,6 +137,19 @@ class MaxPool2d final : public Module {
  public:
   explicit MaxPool2d(const MaxPool2dOptions& options);
   Value forward(Value x) const override { return graph::max_pool2d(x, attrs_); }
+
+ private:
+  graph::PoolAttrs attrs_;
+};
+
+struct AvgPool2dOptions {
+  int kernel = 2, stride = 2, padding = 0;  ///< pixels, both axes; padding counts as zeros
+};
+
+class AvgPool2d final : public Module {
+ public:
+  explicit AvgPool2d(const AvgPool2dOptions& options);
+  Value forward(Value x) const override { return graph::avg_pool2d(x, attrs_); }
 
  private:
   graph::PoolAttrs attrs_;

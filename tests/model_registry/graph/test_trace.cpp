@@ -212,7 +212,7 @@ START_TEST(operands_that_do_not_fit_are_refused) {
       },
       3);
   expect_contains(trace_error(sum, {1, 3, 8, 8}),
-                  "adds [1, 3, 8, 8] and [1, 3, 6, 6], expected equal shapes");
+                  "combines [1, 3, 8, 8] and [1, 3, 6, 6], expected sizes that are equal or 1");
   const auto joined = sketch(
       [](SketchModule& m, Build& build) {
         const auto conv = m.make<nn::Conv2d>("conv", build, 3, 2, 3);
