@@ -7,6 +7,7 @@
 //   "fnmatch": [["name", "pattern"]]                 booleans
 //   "get", "resolve": ["name"]                       the entry's name, or {"code", "what", "hint"}
 //   "transforms": [["name", {overrides}]]            presets
+//   "legacy": [["builder", pretrained, quantize]]     the entry's name, null, or the error
 //   "load": ["path"]                                 {"weights": [..], "errors": [..]} of
 //   load_user_weights
 #include <cmath>
@@ -15,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model_registry/registry/fnmatch.hpp"
+#include "model_registry/registry/legacy.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "model_registry/registry/user_weights.hpp"
 
@@ -128,6 +130,13 @@ Json answer_one(const std::string& topic, const Json& query) {
   if (topic == "transforms") {
     const auto found = tv::get_weight(query[0].get<std::string>());
     return found ? to_json((*found)->transforms(overrides_of(query[1]))) : to_json(found.error());
+  }
+  if (topic == "legacy") {
+    const auto choice =
+        tv::legacy_weights(query[0].get<std::string>(),
+                           {.pretrained = query[1].get<bool>(), .quantize = query[2].get<bool>()});
+    if (!choice) return to_json(choice.error());
+    return choice->weights ? Json(choice->weights->name()) : Json(nullptr);
   }
   if (topic == "enums") {
     const auto found = tv::get_model_weights(text);

@@ -346,3 +346,34 @@ def test_the_documented_examples_load():
         assert flowers["builder"] == "resnet18" and flowers["num_classes"] == 6
         assert rows["MyFlowers_Weights.V2"]["is_default"] and not flowers["is_default"]
         assert os.path.dirname(flowers["file"]) == folder
+
+
+def legacy_meaning(builder, pretrained, quantize):
+    """What handle_legacy_interface's own table says for `builder(pretrained=..., quantize=...)`; the builder is not run."""
+    if not pretrained:
+        return None
+    inner = inspect.getclosurevars(inspect.unwrap(builder, stop=lambda f: "weights" in inspect.getclosurevars(f).nonlocals))
+    ((_, (parameter, default)),) = inner.nonlocals["weights"].items()
+    assert parameter == "pretrained"
+    if callable(default) and not isinstance(default, MODELS.WeightsEnum):
+        default = default({"pretrained": pretrained, "quantize": quantize})
+    return str(default) if isinstance(default, MODELS.WeightsEnum) else "refused"
+
+
+def test_pretrained_means_what_torchvision_says():
+    queries = [
+        (name, pretrained, quantize)
+        for name in builders()
+        for pretrained in (False, True)
+        for quantize in ((False, True) if name.startswith("quantized_") else (False,))
+    ]
+    answers = ask({"legacy": queries})["legacy"]
+    refused = set()
+    for (name, pretrained, quantize), answer in zip(queries, answers, strict=True):
+        expected = legacy_meaning(builders()[name], pretrained, quantize)
+        if expected == "refused":
+            refused.add(name)
+            assert answer["code"] == "not-found" and name in answer["what"]
+        else:
+            assert answer == expected, (name, pretrained, quantize)
+    assert refused == {"vit_h_14", "regnet_y_128gf"}
