@@ -1,4 +1,5 @@
 // Errors to the bus: the only place that posts ERROR and WARNING messages. Call with no lock held.
+// Threads of ours go through announcer.hpp.
 #pragma once
 
 #include <gst/gst.h>

@@ -74,8 +74,7 @@ Result<Choice> choose(const Settings& settings) {
   if (!plan) return plan.error();
   TV_RETURN_IF_ERROR(check_source(*choice.weights, settings));
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
-  // an application cannot overlook, and gst-launch-1.0 does not leave on an error that arrives
-  // while it prerolls.
+  // an application cannot overlook.
   const inference::Device device = choice.spec.device.value_or(inference::Device{});
   if (auto backend = inference::open_backend(device.kind); !backend) return backend.error();
   choice.spec.weights = choice.weights;

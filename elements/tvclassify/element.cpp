@@ -141,7 +141,7 @@ gboolean set_caps(GstBaseTransform* base, GstCaps* caps, GstCaps*) {
     const std::shared_ptr<Run> run = impl_of(base).run();
     if (!run) return FALSE;
     const Status status = run->set_caps(caps);
-    if (!status) post_error(element, status.error(), Stage::kCaps);
+    if (!status) run->report(status.error(), Stage::kCaps);
     GST_DEBUG_OBJECT(element, "frames are %" GST_PTR_FORMAT, static_cast<void*>(caps));
     return static_cast<bool>(status);
   });

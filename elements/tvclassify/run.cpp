@@ -33,7 +33,10 @@ int percent(std::uint64_t done, std::uint64_t total) {
 }  // namespace
 
 Run::Run(GstElement* element, Choice choice, const Settings& settings)
-    : element_(element), choice_(std::move(choice)), backend_(settings.transforms_backend) {
+    : element_(element),
+      announcer_(element),
+      choice_(std::move(choice)),
+      backend_(settings.transforms_backend) {
   const std::string name = choice_.weights->name();
   const bool offline = settings.offline;
   post_progress(element_, GST_PROGRESS_TYPE_START, "Loading " + name);
@@ -56,9 +59,8 @@ Run::Run(GstElement* element, Choice choice, const Settings& settings)
   };
   listener.failed = [this, name](const Error& error) {
     post_progress(element_, GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
-    post_error(element_,
-               {error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
-               Stage::kLoad);
+    announcer_.post({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
+                    Stage::kLoad);
   };
   listener.cancelled = [this, name] {
     post_progress(element_, GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
@@ -135,10 +137,8 @@ GstFlowReturn Run::report_failure(const Settings& settings) {
   const unsigned in_a_row = history_.consecutive_failures();
   const Error error{failure_.code, "cannot classify a frame: " + failure_.what, failure_.hint};
   if (settings.max_consecutive_failures > 0 && in_a_row >= settings.max_consecutive_failures) {
-    post_error(
-        element_,
-        {error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
-        Stage::kFrame);
+    report({error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
+           Stage::kFrame);
     return GST_FLOW_ERROR;
   }
   if (history_.failure_is_news())
@@ -204,7 +204,13 @@ void Run::forget() {
 }
 
 void Run::set_flushing(bool flushing) {
+  announcer_.set_flushing(flushing);
   classifier_->set_flushing(flushing);
+}
+
+void Run::close() {
+  announcer_.close();
+  classifier_->close();
 }
 
 void Run::note_qos(double proportion, GstClockTime earliest_time) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "elements/common/announcer.hpp"
 #include "elements/common/gst_ptr.hpp"
 #include "elements/tvclassify/choice.hpp"
 #include "elements/tvclassify/classifier.hpp"
@@ -47,7 +48,9 @@ class Run {
   /// Any thread: makes the streaming thread return, or lets it in again.
   void set_flushing(bool flushing);
   /// Any thread: the end is near; cancels a download.
-  void close() { classifier_->close(); }
+  void close();
+  /// Posts an error of the streaming thread.
+  void report(const Error& error, Stage stage) { announcer_.post(error, stage); }
   /// Any thread: a QoS event from downstream.
   void note_qos(double proportion, GstClockTime earliest_time);
 
@@ -60,6 +63,7 @@ class Run {
   ModelIdentity identity() const;
 
   GstElement* const element_;
+  Announcer announcer_;
   const Choice choice_;
   const TransformsBackend backend_;
   std::optional<GstVideoInfo> info_;

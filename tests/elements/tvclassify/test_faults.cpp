@@ -2,6 +2,9 @@
 // element works again once the cause is gone; or one frame is marked and the video goes on.
 #include <unistd.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 
 #include "tests/elements/tvclassify/support.hpp"
@@ -175,6 +178,105 @@ START_TEST(quick_faults_fail_the_state_change) {
     ck_assert_int_eq(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
     ck_assert_int_eq(gst_element_set_state(element, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
     gst_object_unref(element);
+  }
+}
+END_TEST
+
+/// gst-launch-1.0 in small: a main loop that the bus's sync handler stops, on the thread that
+/// posts.
+class Launcher {
+ public:
+  Launcher() : loop_(g_main_loop_new(nullptr, FALSE)) {
+    const std::string line =
+        "videotestsrc ! tvclassify name=mine weights=Tiny_Weights.V1 weights-file=" +
+        fixture("faults/text.pth") + " ! fakesink";
+    pipeline_ = gst_parse_launch(line.c_str(), nullptr);
+    bus_ = gst_element_get_bus(pipeline_);
+    gst_bus_set_sync_handler(bus_, on_message, this, nullptr);
+  }
+  ~Launcher() {
+    gst_element_set_state(pipeline_, GST_STATE_NULL);
+    gst_bus_set_sync_handler(bus_, nullptr, nullptr, nullptr);
+    gst_object_unref(bus_);
+    gst_object_unref(pipeline_);
+    g_main_loop_unref(loop_);
+  }
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  GstElement* pipeline() { return pipeline_; }
+  GMainLoop* loop() { return loop_; }
+
+  /// Starts, and returns when loading has failed and the ERROR is about to be posted.
+  void fail_to_load() {
+    ck_assert_int_eq(gst_element_set_state(pipeline_, GST_STATE_PAUSED), GST_STATE_CHANGE_ASYNC);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return failed_; });
+  }
+  int errors() const { return errors_; }
+  /// Posted by somebody else than the thread that iterates the main context.
+  int errors_outside_the_loop() const { return outside_; }
+
+ private:
+  static GstBusSyncReply on_message(GstBus*, GstMessage* message, gpointer data) {
+    auto* self = static_cast<Launcher*>(data);
+    GstProgressType type = GST_PROGRESS_TYPE_START;
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS)
+      gst_message_parse_progress(message, &type, nullptr, nullptr);
+    if (type == GST_PROGRESS_TYPE_ERROR) {
+      const std::lock_guard lock(self->mutex_);
+      self->failed_ = true;
+      self->changed_.notify_all();
+    }
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR &&
+        g_str_equal(GST_MESSAGE_SRC_NAME(message), "mine")) {
+      ++self->errors_;
+      self->outside_ += g_main_context_is_owner(nullptr) ? 0 : 1;
+      // Not at once as gst-launch-1.0 does: the test ends also when it fails.
+      g_idle_add(
+          [](gpointer loop) -> gboolean {
+            g_main_loop_quit(static_cast<GMainLoop*>(loop));
+            return G_SOURCE_REMOVE;
+          },
+          self->loop_);
+    }
+    return GST_BUS_DROP;
+  }
+
+  GMainLoop* loop_ = nullptr;
+  GstElement* pipeline_ = nullptr;
+  GstBus* bus_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool failed_ = false;
+  std::atomic<int> errors_ = 0, outside_ = 0;
+};
+
+// A stop of a main loop that does not run yet is forgotten, and no second error would come.
+START_TEST(an_error_while_prerolling_waits_for_the_main_loop) {
+  for (int i = 0; i < 5; ++i) {
+    Launcher launcher;
+    // As if the state change took long: on a busy machine, too, the element's patience lasts.
+    GST_STATE_LOCK(launcher.pipeline());
+    launcher.fail_to_load();
+    g_main_loop_run(launcher.loop());
+    GST_STATE_UNLOCK(launcher.pipeline());
+    ck_assert_int_eq(launcher.errors(), 1);
+    ck_assert_int_eq(launcher.errors_outside_the_loop(), 0);
+  }
+}
+END_TEST
+
+// Nobody iterates the main context, and nobody will.
+START_TEST(an_error_is_not_lost_when_the_element_stops) {
+  for (const GstState end : {GST_STATE_READY, GST_STATE_NULL}) {
+    Launcher launcher;
+    launcher.fail_to_load();
+    gst_element_set_state(launcher.pipeline(), end);
+    ck_assert_int_eq(launcher.errors(), 1);
+    while (g_main_context_iteration(nullptr, FALSE)) {
+    }
+    ck_assert_int_eq(launcher.errors(), 1);
   }
 }
 END_TEST
@@ -588,7 +690,8 @@ static Suite* make_suite() {
   suite_add_tcase(suite, before);
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
-    {"loading", {quick_faults_fail_the_state_change, nan_weights_never_give_a_class}},
+    {"loading", {quick_faults_fail_the_state_change, an_error_while_prerolling_waits_for_the_main_loop,
+                 an_error_is_not_lost_when_the_element_stops, nan_weights_never_give_a_class}},
     {"caps",    {refused_caps, caps_that_cannot_be_classified, interlaced_modes_are_classified, caps_change_between_frames}},
     {"frames",  {padded_strides_and_offsets, crop_meta_selects_the_picture, short_buffers_pass_marked,
                  too_many_failures_are_an_error, flags_are_kept}},

@@ -1,7 +1,7 @@
 """What only shows in a process of its own: a cold registry, a missing backend, exit() while playing, leaks.
 
 Environment: TV_PLUGIN (libgsttorchvision.so), TV_ISOLATED_PLUGIN (the same with no backend to find), TV_EXIT_PLAYING
-(program); the rest as for the other tests of the element.
+(program), TV_FAKE_BACKEND (a module that poses as one); the rest as for the other tests of the element.
 """
 
 import os
@@ -13,7 +13,9 @@ import unittest
 
 PLUGIN = pathlib.Path(os.environ["TV_PLUGIN"])
 ISOLATED = pathlib.Path(os.environ["TV_ISOLATED_PLUGIN"])
+FAKE_BACKEND = os.environ["TV_FAKE_BACKEND"]
 EXIT_RUNS = 50
+FAULT_RUNS = 40
 FRAME = "video/x-raw,format=RGB,width=64,height=48"
 
 
@@ -98,6 +100,20 @@ class Process(unittest.TestCase):
         result = self.launch("tvclassify weights=Tiny_Weights.V1", plugin=ISOLATED, TV_BACKEND_PATH=str(broken))
         self.assertEqual(len(self.errors(result)), 1, result.stdout + result.stderr)
         self.assertIn(str(broken / "libtvinference-cpu.so"), result.stderr)
+
+    def test_a_fault_while_loading_ends_gst_launch(self):
+        """gst-launch-1.0 hangs on an error that comes before its main loop runs, which is a matter of luck: many runs.
+        A backend without LibTorch, which is never asked for a model, makes them short."""
+        backend = pathlib.Path(self.folder.name, "backend")
+        backend.mkdir()
+        (backend / "libtvinference-cpu.so").symlink_to(FAKE_BACKEND)
+        text = pathlib.Path(os.environ["TV_FIXTURE"], "faults", "text.pth")  # the quickest to fail
+        broken = f"weights=Tiny_Weights.V1 weights-file={text}"
+        unreachable = "weights=Tiny_Weights.UNREACHABLE"  # comes late: it is tried several times
+        for settings in FAULT_RUNS * [broken] + [unreachable]:
+            result = self.launch(f"tvclassify {settings}", TV_BACKEND_PATH=str(backend))
+            self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+            self.assertEqual(len(self.errors(result)), 1, result.stdout + result.stderr)
 
     def test_nothing_is_printed(self):
         result = self.run_program(
