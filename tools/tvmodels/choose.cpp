@@ -4,28 +4,17 @@
 
 #include <cstdio>
 #include <limits>
+#include <utility>
 
 #include "model_registry/registry/registry.hpp"
 #include "tools/tvmodels/interrupt.hpp"
 #include "tools/tvmodels/output.hpp"
 
 namespace tv::cli {
+namespace {
 
-void warn_of_user_files() {
-  for (const Error& error : user_weights_errors()) warn(error.text());
-}
-
-Result<std::vector<const Weights*>> entries_of(const std::string& name) {
-  if (name.find('.') == std::string::npos) {
-    if (auto entries = get_model_weights(name)) return entries;
-    // Another letter case: the resolver knows the builder's own spelling.
-    TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
-    return get_model_weights(entry->enum_name);
-  }
-  TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
-  return std::vector<const Weights*>{entry};
-}
-
+// --weights of a command that has --model: an entry's name, or as in Python the entry alone
+// ("DEFAULT").
 Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name) {
   // Neither enums nor entries nor builders have a dot in them.
   const bool entry_alone = name.find('.') == std::string::npos;
@@ -38,9 +27,9 @@ Result<const Weights*> weights_of_model(const std::string& builder, const std::s
       "tvmodels show " + builder + " lists its weights"};
 }
 
+// The model that the options ask for; `usage` tells a wrong call from a name that does not exist.
 Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage) {
   usage = true;
-  TV_RETURN_IF_ERROR(arguments.require({"model"}));
   TV_RETURN_IF_ERROR(arguments.at_most_one({"weights", "weights-file", "seed"}));
   TV_ASSIGN_OR_RETURN(const auto classes, arguments.number("num-classes", 1, 1'000'000));
   TV_ASSIGN_OR_RETURN(const auto seed,
@@ -63,6 +52,23 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   return spec;
 }
 
+}  // namespace
+
+void warn_of_user_files() {
+  for (const Error& error : user_weights_errors()) warn(error.text());
+}
+
+Result<std::vector<const Weights*>> entries_of(const std::string& name) {
+  if (name.find('.') == std::string::npos) {
+    if (auto entries = get_model_weights(name)) return entries;
+    // Another letter case: the resolver knows the builder's own spelling.
+    TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
+    return get_model_weights(entry->enum_name);
+  }
+  TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
+  return std::vector<const Weights*>{entry};
+}
+
 FetchOptions fetch_options(const Arguments& arguments, const std::string& what) {
   FetchOptions options;
   options.cancel = &interrupted();
@@ -78,6 +84,21 @@ FetchOptions fetch_options(const Arguments& arguments, const std::string& what) 
     show_progress(what + text + " MiB");
   };
   return options;
+}
+
+int with_model(
+    const char* command, const Arguments& arguments,
+    std::initializer_list<std::string_view> required,
+    const std::function<Status(inference::ModelSpec spec, const FetchOptions& options)>& use) {
+  warn_of_user_files();
+  if (const Status complete = arguments.require(required); !complete)
+    return report_usage(complete.error(), command);
+  bool usage = false;
+  auto spec = model_spec(arguments, usage);
+  if (!spec) return usage ? report_usage(spec.error(), command) : report(spec.error());
+  const FetchOptions options = fetch_options(arguments, spec->builder);
+  const Status status = use(std::move(*spec), options);
+  return status ? static_cast<int>(kOk) : report(status.error());
 }
 
 }  // namespace tv::cli

@@ -1,8 +1,10 @@
 // From what the user typed to weights and models; shared by the commands.
 #pragma once
 
-#include <optional>
+#include <functional>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "elements/inference/engine.hpp"
@@ -21,12 +23,7 @@ void warn_of_user_files();
 /// "resnet50" and "ResNet50_Weights". Any letter case. Fails: NotFound with the nearest names.
 Result<std::vector<const Weights*>> entries_of(const std::string& name);
 
-/// --weights of a command that has --model: an entry's name, or as in Python the entry alone
-/// ("DEFAULT"). Fails: NotFound; InvalidArgument when the entry belongs to another builder.
-Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name);
-
-/// Options that several commands have, as rows of
-/// a command's table.
+/// Options that several commands have, as rows of a command's table.
 // clang-format off
 inline constexpr Option kModelOption = {"model", "NAME", "the builder (see tvmodels list)"};
 inline constexpr Option kModelWeightsOption = {"weights", "NAME", "its weights: an entry's name, or the entry alone (\"DEFAULT\")"};
@@ -36,9 +33,13 @@ inline constexpr Option kNumClassesOption = {"num-classes", "K", "classes of the
 inline constexpr Option kOfflineOption = {"offline", nullptr, "never download"};
 // clang-format on
 
-/// The model that these options ask for. Fails: InvalidArgument for a wrong call (`usage` is true
-/// then), NotFound.
-Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage);
+/// The body of a command that opens one model: demands the options in `required`, --model among
+/// them, and hands the model that the options ask for, with how to fetch its weights, to `use`.
+/// Errors are reported. Returns an Exit.
+int with_model(
+    const char* command, const Arguments& arguments,
+    std::initializer_list<std::string_view> required,
+    const std::function<Status(inference::ModelSpec spec, const FetchOptions& options)>& use);
 
 /// Download options: progress on a terminal's standard error, stop by Ctrl-C, --offline.
 FetchOptions fetch_options(const Arguments& arguments, const std::string& what);

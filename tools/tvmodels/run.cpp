@@ -3,7 +3,6 @@
 #include "elements/inference/engine.hpp"
 #include "tools/tvmodels/arguments.hpp"
 #include "tools/tvmodels/choose.hpp"
-#include "tools/tvmodels/output.hpp"
 #include "tools/tvmodels/tensor_file.hpp"
 
 namespace tv::cli {
@@ -40,15 +39,11 @@ Status infer(const inference::ModelSpec& spec, const FetchOptions& options,
 }
 
 int run(const Arguments& arguments) {
-  warn_of_user_files();
-  if (const Status status = arguments.require({"model", "input", "output"}); !status)
-    return report_usage(status.error(), "run");
-  bool usage = false;
-  const auto spec = model_spec(arguments, usage);
-  if (!spec) return usage ? report_usage(spec.error(), "run") : report(spec.error());
-  const Status status = infer(*spec, fetch_options(arguments, spec->builder),
-                              arguments.text("input"), arguments.text("output"));
-  return status ? static_cast<int>(kOk) : report(status.error());
+  return with_model("run", arguments, {"model", "input", "output"},
+                    [&](const inference::ModelSpec& spec, const FetchOptions& options) {
+                      return infer(spec, options, arguments.text("input"),
+                                   arguments.text("output"));
+                    });
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
+#include <utility>
+
 #include "elements/inference/engine.hpp"
 #include "model_registry/checkpoint/checkpoint.hpp"
 #include "tools/tvmodels/arguments.hpp"
 #include "tools/tvmodels/choose.hpp"
-#include "tools/tvmodels/output.hpp"
 
 namespace tv::cli {
 namespace {
@@ -17,25 +18,19 @@ constexpr Option kOptions[] = {
     {"output", "FILE", "where the state dict goes"},
 };
 
-Status save(const inference::ModelSpec& spec, const FetchOptions& options,
-            const std::string& path) {
+Status save(inference::ModelSpec spec, const FetchOptions& options, const std::string& path) {
+  // The parameters as they are in the file: the fused executor folds some of them.
+  spec.executor = inference::Executor::kReference;
   TV_ASSIGN_OR_RETURN(const inference::ReadyModel ready, inference::load_model(spec, options));
   TV_ASSIGN_OR_RETURN(const auto tensors, ready.model->state_dict());
   return write_state_dict(path, tensors);
 }
 
 int run(const Arguments& arguments) {
-  warn_of_user_files();
-  if (const Status status = arguments.require({"model", "output"}); !status)
-    return report_usage(status.error(), "save");
-  bool usage = false;
-  auto spec = model_spec(arguments, usage);
-  if (!spec) return usage ? report_usage(spec.error(), "save") : report(spec.error());
-  // The parameters as they are in the file: the fused executor folds some of them.
-  spec->executor = inference::Executor::kReference;
-  const Status status =
-      save(*spec, fetch_options(arguments, spec->builder), arguments.text("output"));
-  return status ? static_cast<int>(kOk) : report(status.error());
+  return with_model("save", arguments, {"model", "output"},
+                    [&](inference::ModelSpec spec, const FetchOptions& options) {
+                      return save(std::move(spec), options, arguments.text("output"));
+                    });
 }
 
 }  // namespace
