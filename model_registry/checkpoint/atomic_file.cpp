@@ -1,39 +1,14 @@
 #include "model_registry/checkpoint/atomic_file.hpp"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <system_error>
 
 #include "model_registry/checkpoint/fault.hpp"
 
 namespace tv::checkpoint {
-namespace {
-
-constexpr int kAttempts = 16;
-
-std::string random_suffix() {
-  constexpr char kLetters[] = "0123456789abcdef";
-  unsigned char bytes[8] = {};
-  if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) return ".tmp";
-  std::string text = ".";
-  for (const unsigned char byte : bytes) {
-    text += kLetters[byte >> 4];
-    text += kLetters[byte & 15];
-  }
-  return text + ".tmp";
-}
-
-}  // namespace
-
-AtomicFile::~AtomicFile() {
-  if (fd_ >= 0) ::close(fd_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
-}
 
 Error AtomicFile::failure(const char* doing, int error) const {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
@@ -50,34 +25,21 @@ Status AtomicFile::open(const std::string& path) {
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
     return Error{Code::kUnwritable, printable(path) + ": exists and is no regular file",
                  "choose another name"};
-  for (int attempt = 0; attempt < kAttempts && fd_ < 0; ++attempt) {
-    temporary_ = path + random_suffix();
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd_ < 0 && errno != EEXIST) break;
-  }
-  if (fd_ >= 0) return {};
-  temporary_.clear();
-  return failure("create a temporary file beside it", errno);
+  // Beside it, for a file can be renamed within its file system alone.
+  const std::string folder = path.substr(0, path.find_last_of('/') + 1);
+  if (const int error = file_.create(AT_FDCWD, folder, 0666); error != 0)
+    return failure("create a temporary file beside it", error);
+  return {};
 }
 
 Status AtomicFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failure("write", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-    offset_ += static_cast<std::uint64_t>(count);
-  }
+  if (const int error = file_.write(bytes); error != 0) return failure("write", error);
   return {};
 }
 
 Status AtomicFile::commit() {
-  if (::fsync(fd_) != 0) return failure("write", errno);
-  const int fd = fd_;
-  fd_ = -1;
-  if (::close(fd) != 0) return failure("write", errno);
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) return failure("replace it", errno);
-  temporary_.clear();
+  if (const int error = file_.sync(); error != 0) return failure("write", error);
+  if (const int error = file_.publish(path_); error != 0) return failure("replace it", error);
   return {};
 }
 

@@ -1,4 +1,4 @@
-// A file that appears under its name only when all of it is on disk.
+// The target of a save: keeps what it had until all of the new file is on disk.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model_registry/error.hpp"
+#include "model_registry/io/new_file.hpp"
 
 namespace tv::checkpoint {
 
@@ -14,23 +15,17 @@ namespace tv::checkpoint {
 /// leaves nothing.
 class AtomicFile {
  public:
-  AtomicFile() = default;
-  ~AtomicFile();
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
-
   /// Fails: Unwritable (also where the target exists and is no regular file), NoSpace.
   Status open(const std::string& path);
   Status write(std::span<const std::byte> bytes);
   Status commit();
-  std::uint64_t offset() const { return offset_; }
+  std::uint64_t offset() const { return file_.size(); }
 
  private:
   Error failure(const char* doing, int error) const;
 
-  std::string path_, temporary_;
-  int fd_ = -1;
-  std::uint64_t offset_ = 0;
+  std::string path_;
+  io::NewFile file_;
 };
 
 }  // namespace tv::checkpoint

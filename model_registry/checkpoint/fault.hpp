@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "model_registry/error.hpp"
+#include "model_registry/io/utf8.hpp"
 
 namespace tv::checkpoint {
 
@@ -32,10 +33,6 @@ Error refuse_named(const Place& place, std::string_view name, std::string_view w
 /// What to say when Budget::charge() fails.
 Error over_budget(const Place& place, std::uint64_t offset);
 
-/// Fit for a message of one line: control characters and bytes that are not UTF-8 become \xNN.
-std::string printable(std::string_view text);
-/// printable() in double quotes, cut after 80 bytes, with quotes and backslashes escaped too.
-std::string quoted(std::string_view text);
-bool valid_utf8(std::string_view text);
+using io::printable, io::quoted, io::valid_utf8;
 
 }  // namespace tv::checkpoint

@@ -77,7 +77,7 @@ bool back_off(std::chrono::milliseconds time, const FetchOptions& options) {
 // One attempt: a fresh temporary file, hashed while written, read back, given its name. The bytes
 // returned are those that were read back, so nothing that happens to the file afterwards concerns
 // the caller.
-std::optional<DownloadFailure> attempt(const Entry& entry, const Descriptor& folder,
+std::optional<DownloadFailure> attempt(const Entry& entry, const io::Descriptor& folder,
                                        const Limits& limits, const FetchOptions& options,
                                        FileBytes& out) {
   Result<TempFile> created = TempFile::create(folder, entry.folder);
@@ -109,7 +109,7 @@ std::optional<DownloadFailure> attempt(const Entry& entry, const Descriptor& fol
 
 Result<FileBytes> download_to_cache(const Entry& entry, const FetchOptions& options,
                                     const Limits& limits) {
-  Result<Descriptor> folder = open_cache_folder(entry.folder, limits);
+  Result<io::Descriptor> folder = open_cache_folder(entry.folder, limits);
   if (!folder) return download_error(entry, std::move(folder.error()), 1);
   std::chrono::milliseconds wait = limits.first_back_off;
   for (int number = 1;; ++number, wait *= 2) {

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "model_registry/checkpoint/checkpoint.hpp"
 #include "model_registry/error.hpp"
+#include "model_registry/io/file.hpp"
 #include "model_registry/registry/weights.hpp"
 
 namespace tv {

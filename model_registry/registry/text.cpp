@@ -4,35 +4,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "model_registry/io/utf8.hpp"
+
 namespace tv {
 namespace {
 
 constexpr std::size_t kQuotedBytes = 120;
-constexpr std::uint32_t kInvalid = 0xffffffff;
 
 constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-/// The code point at the beginning of `text` (not empty) and its length in bytes; kInvalid and 1
-/// where there is none (overlong forms, surrogates and values beyond U+10FFFF are none).
-std::uint32_t decode(std::string_view text, std::size_t& length) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  length = 1;
-  const std::uint32_t first = byte(0);
-  if (first < 0x80) return first;
-  const std::size_t want = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < want) return kInvalid;
-  std::uint32_t point = first & (0xffu >> (want + 1));
-  for (std::size_t i = 1; i < want; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return kInvalid;
-    point = point << 6 | (byte(i) & 0x3fu);
-  }
-  constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (point < kLeast[want] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-    return kInvalid;
-  length = want;
-  return point;
 }
 
 constexpr bool is_control(std::uint32_t point) {
@@ -58,8 +38,9 @@ std::string in_quotes(std::string_view text) {
   while (!text.empty()) {
     if (out.size() > kQuotedBytes) return out + "...\"";
     std::size_t length = 1;
-    const std::uint32_t point = decode(text, length);
-    const bool plain = point != kInvalid && !is_control(point) && point != '"' && point != '\\';
+    const std::uint32_t point = io::decode_utf8(text, length);
+    const bool plain =
+        point != io::kInvalidPoint && !is_control(point) && point != '"' && point != '\\';
     if (plain) {
       out += text.substr(0, length);
     } else {
@@ -76,8 +57,8 @@ std::string in_quotes(std::string_view text) {
 const char* text_fault(std::string_view text) {
   while (!text.empty()) {
     std::size_t length = 1;
-    const std::uint32_t point = decode(text, length);
-    if (point == kInvalid) return "bytes that are not UTF-8";
+    const std::uint32_t point = io::decode_utf8(text, length);
+    if (point == io::kInvalidPoint) return "bytes that are not UTF-8";
     if (is_control(point)) return "a control character";
     text.remove_prefix(length);
   }

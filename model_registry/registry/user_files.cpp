@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "model_registry/io/descriptor.hpp"
 #include "model_registry/registry/text.hpp"
 
 namespace tv {
@@ -17,21 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostFiles = 10000;
-
-/// Closes a descriptor on every way out.
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error system_error(const std::string& path, int code) {
   return {code == ENOENT || code == ENOTDIR ? Code::kNotFound : Code::kUnreadable,
@@ -42,16 +28,16 @@ Error system_error(const std::string& path, int code) {
 
 Result<std::string> read_small_file(const std::string& path, std::size_t limit) {
   // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-  const File file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  if (file.fd() < 0) return system_error(path, errno);
+  const io::Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (file.get() < 0) return system_error(path, errno);
   struct stat status = {};
-  if (::fstat(file.fd(), &status) != 0) return system_error(path, errno);
+  if (::fstat(file.get(), &status) != 0) return system_error(path, errno);
   if (!S_ISREG(status.st_mode))
     return Error{Code::kUnreadable, in_quotes(path) + ": expected a regular file", ""};
   std::string bytes;
   char chunk[16384];
   while (bytes.size() <= limit) {
-    const ssize_t got = ::read(file.fd(), chunk, sizeof chunk);
+    const ssize_t got = ::read(file.get(), chunk, sizeof chunk);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(path, errno);
     if (got == 0) return bytes;

@@ -9,7 +9,6 @@
 //
 // Writes the tensors that were read with write_state_dict, or a bare one with write_tensor.
 // Exit status: 0 read, 1 refused, 2 wrong use.
-#include <openssl/evp.h>
 #include <sys/resource.h>
 
 #include <cmath>
@@ -20,22 +19,16 @@
 #include <string>
 
 #include "model_registry/checkpoint/checkpoint.hpp"
+#include "model_registry/io/sha256.hpp"
 
 namespace {
 
 using nlohmann::json;
 
 std::string sha256(const std::vector<std::byte>& bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    char two[3];
-    std::snprintf(two, sizeof two, "%02x", digest[i]);
-    text += two;
-  }
-  return text;
+  tv::io::Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
 }
 
 json to_json(const tv::TensorView& view) {

@@ -8,7 +8,7 @@
 
 struct evp_md_ctx_st;
 
-namespace tv::hub {
+namespace tv::io {
 
 /// Feed bytes in any pieces, then ask once for the digest. OpenSSL's implementation.
 class Sha256 {
@@ -27,4 +27,4 @@ class Sha256 {
   bool ok_ = false;
 };
 
-}  // namespace tv::hub
+}  // namespace tv::io

@@ -1,6 +1,7 @@
 // One descriptor is opened, judged, read and hashed, so that what is parsed is what was hashed.
+#include "model_registry/io/file.hpp"
+
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,52 +10,12 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "model_registry/checkpoint/checkpoint.hpp"
-#include "model_registry/checkpoint/fault.hpp"
+#include "model_registry/io/descriptor.hpp"
+#include "model_registry/io/sha256.hpp"
+#include "model_registry/io/utf8.hpp"
 
 namespace tv {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    ok_ = context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
-  }
-  void update(const void* data, std::size_t size) {
-    ok_ = ok_ && EVP_DigestUpdate(context_.get(), data, size) == 1;
-  }
-  // 64 lower-case hex digits; empty when OpenSSL failed.
-  std::string finish() {
-    constexpr char kHex[] = "0123456789abcdef";
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    if (!ok_ || EVP_DigestFinal_ex(context_.get(), digest, &size) != 1) return {};
-    std::string text;
-    for (unsigned int i = 0; i < size; ++i) {
-      text += kHex[digest[i] >> 4];
-      text += kHex[digest[i] & 15];
-    }
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-  bool ok_ = false;
-};
 
 std::string_view type_text(mode_t mode) {
   if (S_ISDIR(mode)) return "a directory";
@@ -64,19 +25,19 @@ std::string_view type_text(mode_t mode) {
 }
 
 Error unreadable(const std::string& path, std::string_view what, std::string hint = {}) {
-  return {Code::kUnreadable, checkpoint::printable(path) + ": " + std::string(what),
-          std::move(hint)};
+  return {Code::kUnreadable, io::printable(path) + ": " + std::string(what), std::move(hint)};
 }
 
 Error open_error(const std::string& path, int error) {
   const std::string text = std::generic_category().message(error);
   if (error == ENOENT || error == ENOTDIR)
-    return {Code::kNotFound, checkpoint::printable(path) + ": " + text, "check the path"};
+    return {Code::kNotFound, io::printable(path) + ": " + text, "check the path"};
   return unreadable(path, "cannot be opened: " + text);
 }
 
 // Reads exactly `size` bytes and expects the end behind them.
-Status read_all(int fd, const std::string& path, std::byte* out, std::size_t size, Sha256& hash) {
+Status read_all(int fd, const std::string& path, std::byte* out, std::size_t size,
+                io::Sha256& hash) {
   constexpr std::size_t kChunk = std::size_t{1} << 20;  // hashed while it is still in the cache
   std::size_t done = 0;
   while (true) {
@@ -90,7 +51,7 @@ Status read_all(int fd, const std::string& path, std::byte* out, std::size_t siz
     if (count == 0 || done == size)
       return unreadable(path, "changed its size while it was read",
                         "try again when nobody writes to it");
-    hash.update(target, static_cast<std::size_t>(count));
+    hash.update({target, static_cast<std::size_t>(count)});
     done += static_cast<std::size_t>(count);
   }
 }
@@ -102,7 +63,7 @@ Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
   if (path.empty() || path.find('\0') != path.npos)
     return Error{Code::kNotFound, "an empty path, or one with a NUL byte, names no file", ""};
   // Non-blocking: opening a FIFO must not wait for its writer. It means nothing to a regular file.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  const io::Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (file.get() < 0) return open_error(path, errno);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return open_error(path, errno);
@@ -118,16 +79,14 @@ Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
   const std::shared_ptr<std::byte> data(
       static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)), std::free);
   if (!data)
-    return Error{Code::kUnavailable,
-                 checkpoint::printable(path) + ": not enough memory for its " +
-                     std::to_string(size) + " bytes",
-                 ""};
-  Sha256 hash;
+    return Error{
+        Code::kUnavailable,
+        io::printable(path) + ": not enough memory for its " + std::to_string(size) + " bytes", ""};
+  io::Sha256 hash;
   TV_RETURN_IF_ERROR(read_all(file.get(), path, data.get(), size, hash));
   std::string digest = hash.finish();
   if (digest.empty())
-    return Error{Code::kInternal, checkpoint::printable(path) + ": OpenSSL cannot compute SHA-256",
-                 ""};
+    return Error{Code::kInternal, io::printable(path) + ": OpenSSL cannot compute SHA-256", ""};
   return FileBytes{data, static_cast<std::size_t>(size), path, std::move(digest)};
 }
 

@@ -1,10 +1,10 @@
-#include "model_registry/hub/sha256.hpp"
+#include "model_registry/io/sha256.hpp"
 
 #include <openssl/evp.h>
 
 #include <array>
 
-namespace tv::hub {
+namespace tv::io {
 
 void Sha256::Free::operator()(evp_md_ctx_st* context) const {
   EVP_MD_CTX_free(context);
@@ -31,4 +31,4 @@ std::string Sha256::finish() {
   return text;
 }
 
-}  // namespace tv::hub
+}  // namespace tv::io
