@@ -12,7 +12,7 @@
 #include "model_registry/graph/ops.hpp"
 #include "model_registry/graph/passes/passes.hpp"
 #include "tests/model_registry/graph/networks.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using namespace tv::inference;

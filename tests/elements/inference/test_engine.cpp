@@ -4,11 +4,10 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 
 #include "elements/inference/engine.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using namespace tv::inference;
@@ -20,19 +19,9 @@ namespace {
 constexpr const char* kModule = "libtvinference-cuda.so";
 
 /// A folder of its own, gone at the end of the test.
-class Folder {
+class Folder : public TempFolder {
  public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "backend-XXXXXX").string();
-    ck_assert_ptr_nonnull(mkdtemp(name.data()));
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-  void copy_module(const char* source) const { fs::copy_file(source, path_ / kModule); }
-
- private:
-  fs::path path_;
+  void copy_module(const char* source) const { fs::copy_file(source, path(kModule)); }
 };
 
 std::string open_error() {
@@ -112,11 +101,11 @@ END_TEST
 
 START_TEST(a_missing_module_is_named_with_every_place) {
   const Folder first, second;
-  search_in(first.path().string() + "::" + second.path().string());
+  search_in(first.path() + "::" + second.path());
   const std::string text = open_error();
   expect_contains(text, "no cuda backend");
-  expect_contains(text, (first.path() / kModule).string() + ": no such file");
-  expect_contains(text, (second.path() / kModule).string() + ": no such file");
+  expect_contains(text, first.path(kModule) + ": no such file");
+  expect_contains(text, second.path(kModule) + ": no such file");
   expect_contains(text, std::string("gst-torchvision/") + kModule);  // the installed place
 }
 END_TEST
@@ -124,33 +113,33 @@ END_TEST
 START_TEST(a_module_of_another_version_is_refused) {
   const Folder folder;
   folder.copy_module(OTHER_VERSION_MODULE);
-  search_in(folder.path().string());
+  search_in(folder.path());
   expect_contains(open_error(), kModule + std::string(": is a module of another version"));
 }
 END_TEST
 
 START_TEST(a_damaged_module_is_told_in_the_loaders_words) {
   const Folder folder;
-  std::ofstream(folder.path() / kModule) << "no ELF at all";
-  search_in(folder.path().string());
-  expect_contains(open_error(), (folder.path() / kModule).string());
+  folder.write(kModule, "no ELF at all");
+  search_in(folder.path());
+  expect_contains(open_error(), folder.path(kModule));
   expect_contains(open_error(), "file too short");
 }
 END_TEST
 
 START_TEST(a_library_that_is_no_backend_is_refused) {
   const Folder folder;
-  fs::copy_file(UNRELATED_MODULE, folder.path() / kModule);
-  search_in(folder.path().string());
+  fs::copy_file(UNRELATED_MODULE, folder.path(kModule));
+  search_in(folder.path());
   expect_contains(open_error(), "is no backend module");
 }
 END_TEST
 
 START_TEST(the_first_good_module_on_the_path_is_opened_once) {
   const Folder bad, good;
-  std::ofstream(bad.path() / kModule) << "no ELF at all";
+  bad.write(kModule, "no ELF at all");
   good.copy_module(SAME_VERSION_MODULE);
-  search_in(bad.path().string() + ":" + good.path().string());
+  search_in(bad.path() + ":" + good.path());
   const auto backend = open_backend(DeviceKind::kCuda);
   ck_assert_msg(static_cast<bool>(backend), "%s", backend ? "" : backend.error().text().c_str());
   expect_equal((*backend)->description(), "fake");

@@ -22,7 +22,7 @@
 
 #include "elements/preprocess/preprocess.hpp"
 #include "tests/elements/preprocess/frames.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using namespace tv::test;

@@ -16,9 +16,7 @@
 #include <vector>
 
 #include "elements/common/gst_ptr.hpp"
-
-// Last: it defines a macro named fail.
-#include <check.h>
+#include "tests/suite.hpp"
 
 namespace tv::test {
 
@@ -259,12 +257,8 @@ class Bench {
 inline int run_suite(Suite* suite) {
   g_log_set_always_fatal(
       static_cast<GLogLevelFlags>(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING | G_LOG_FATAL_MASK));
-  SRunner* runner = srunner_create(suite);
-  srunner_set_fork_status(runner, CK_NOFORK);
-  srunner_run_all(runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  setenv("CK_FORK", "no", 1);
+  return run_suites({suite});
 }
 
 }  // namespace tv::test

@@ -10,9 +10,7 @@
 #include <string_view>
 
 #include "model_registry/checkpoint/checkpoint.hpp"
-// After the standard library: its macro fail() is the name of a stream's member.
-#include <check.h>
-#undef fail
+#include "tests/suite.hpp"
 
 namespace tv::test {
 
@@ -33,12 +31,6 @@ inline std::string load_data(const std::string& name) {
   std::ifstream in(std::string(TV_TEST_DATA) + "/checkpoint/" + name, std::ios::binary);
   ck_assert_msg(in.good(), "no test data %s", name.c_str());
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// ck_assert_str_eq() keeps a pointer into what may be a temporary.
-inline void check_text(std::string_view found, std::string_view expected) {
-  ck_assert_msg(found == expected, "found \"%s\", expected \"%s\"", std::string(found).c_str(),
-                std::string(expected).c_str());
 }
 
 inline std::string as_string(const std::vector<std::byte>& bytes) {

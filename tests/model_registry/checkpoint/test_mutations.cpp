@@ -200,14 +200,8 @@ END_TEST
 }  // namespace
 
 Suite* mutation_suite() {
-  Suite* suite = suite_create("mutations");
-  TCase* tests = tcase_create("mutations");
-  tcase_set_timeout(tests, 120);
-  tcase_add_test(tests, layouts_hold_the_same_tensors);
-  tcase_add_test(tests, zip_cut_at_every_byte);
-  tcase_add_loop_test(tests, zip_with_every_bit_turned, 0, static_cast<int>(std::size(kZips)));
-  tcase_add_test(tests, legacy_cut_at_every_byte);
-  tcase_add_test(tests, legacy_with_every_bit_turned);
-  suite_add_tcase(suite, tests);
-  return suite;
+  return tv::test::make_suite(
+      "mutations", 120, layouts_hold_the_same_tensors, zip_cut_at_every_byte,
+      tv::test::Loop{zip_with_every_bit_turned, static_cast<int>(std::size(kZips))},
+      legacy_cut_at_every_byte, legacy_with_every_bit_turned);
 }

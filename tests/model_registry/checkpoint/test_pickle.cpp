@@ -125,21 +125,22 @@ START_TEST(all_opcodes) {
 END_TEST
 
 START_TEST(opcode_names_in_errors) {
-  tv::test::check_text(opcode_text(0x93), "STACK_GLOBAL (0x93)");
-  tv::test::check_text(opcode_text('.'), "STOP (0x2e)");
-  tv::test::check_text(opcode_text(0xFE), "unknown (0xfe)");
-  tv::test::check_text(error_of("N\x93."),
-                       "x.pth: data.pkl, offset 3: refused opcode STACK_GLOBAL (0x93)");
-  tv::test::check_text(error_of("cos\nsystem\n."),
-                       "x.pth: data.pkl, offset 2: refused global \"os.system\"");
+  tv::test::expect_equal(opcode_text(0x93), "STACK_GLOBAL (0x93)");
+  tv::test::expect_equal(opcode_text('.'), "STOP (0x2e)");
+  tv::test::expect_equal(opcode_text(0xFE), "unknown (0xfe)");
+  tv::test::expect_equal(error_of("N\x93."),
+                         "x.pth: data.pkl, offset 3: refused opcode STACK_GLOBAL (0x93)");
+  tv::test::expect_equal(error_of("cos\nsystem\n."),
+                         "x.pth: data.pkl, offset 2: refused global \"os.system\"");
 }
 END_TEST
 
 START_TEST(names_in_errors_are_escaped) {
-  tv::test::check_text(error_of("ca\"\\\x01\nb\xff\n."),
-                       "x.pth: data.pkl, offset 2: refused global \"a\\\"\\\\\\x01.b\\xff\"");
-  tv::test::check_text(quoted("\xc3\xa9\n"), "\"\xc3\xa9\\x0a\"");
-  tv::test::check_text(quoted(std::string(81, 'a')), ("\"" + std::string(80, 'a') + "\"..."));
+  tv::test::expect_equal(error_of("ca\"\\\x01\nb\xff\n."),
+                         "x.pth: data.pkl, offset 2: refused global \"a\\\"\\\\\\x01.b\\xff\"");
+  tv::test::expect_equal(tv::checkpoint::quoted("\xc3\xa9\n"), "\"\xc3\xa9\\x0a\"");
+  tv::test::expect_equal(tv::checkpoint::quoted(std::string(81, 'a')),
+                         ("\"" + std::string(80, 'a') + "\"..."));
 }
 END_TEST
 
@@ -225,18 +226,7 @@ END_TEST
 }  // namespace
 
 Suite* pickle_suite() {
-  Suite* suite = suite_create("pickle");
-  TCase* tests = tcase_create("pickle");
-  tcase_add_test(tests, numbers);
-  tcase_add_test(tests, containers);
-  tcase_add_test(tests, memo_gives_the_same_container);
-  tcase_add_test(tests, all_opcodes);
-  tcase_add_test(tests, opcode_names_in_errors);
-  tcase_add_test(tests, names_in_errors_are_escaped);
-  tcase_add_test(tests, utf8);
-  tcase_add_test(tests, budget_bounds_every_container);
-  tcase_add_test(tests, budget_is_exact);
-  tcase_add_test(tests, allow_list);
-  suite_add_tcase(suite, tests);
-  return suite;
+  return tv::test::make_suite("pickle", 60, numbers, containers, memo_gives_the_same_container,
+                              all_opcodes, opcode_names_in_errors, names_in_errors_are_escaped,
+                              utf8, budget_bounds_every_container, budget_is_exact, allow_list);
 }

@@ -30,15 +30,15 @@ START_TEST(dtype_table) {
                {DType::kQInt8, "qint8", 1},     {DType::kQUInt8, "quint8", 1},
                {DType::kQInt32, "qint32", 4}};
   for (const auto& row : kRows) {
-    tv::test::check_text(std::string(tv::dtype_name(row.dtype)), row.name);
+    tv::test::expect_equal(std::string(tv::dtype_name(row.dtype)), row.name);
     ck_assert_uint_eq(tv::dtype_size(row.dtype), row.size);
   }
 }
 END_TEST
 
 START_TEST(shape_texts) {
-  tv::test::check_text(tv::shape_text({}), "[]");
-  tv::test::check_text(tv::shape_text({64, 3, 7, 7}), "[64, 3, 7, 7]");
+  tv::test::expect_equal(tv::shape_text({}), "[]");
+  tv::test::expect_equal(tv::shape_text({64, 3, 7, 7}), "[64, 3, 7, 7]");
 }
 END_TEST
 
@@ -63,15 +63,15 @@ START_TEST(contiguous_bytes_follow_the_strides) {
     return as_string(
         tv::contiguous_bytes(view_of(letters, dtype, std::move(sizes), std::move(strides))));
   };
-  tv::test::check_text(bytes(DType::kUInt8, {2, 3}, {3, 1}), "abcdef");
-  tv::test::check_text(bytes(DType::kUInt8, {3, 2}, {1, 3}), "adbecf");
-  tv::test::check_text(bytes(DType::kUInt8, {2, 3}, {0, 1}), "abcabc");
-  tv::test::check_text(bytes(DType::kUInt8, {2, 2, 2}, {1, 4, 2}), "acegbdfh");
-  tv::test::check_text(bytes(DType::kInt16, {2, 2}, {1, 2}), "abefcdgh");
-  tv::test::check_text(bytes(DType::kFloat32, {2, 2}, {0, 1}), "abcdefghabcdefgh");
-  tv::test::check_text(bytes(DType::kInt64, {2}, {0}), "abcdefghabcdefgh");
-  tv::test::check_text(bytes(DType::kUInt8, {}, {}), "a");
-  tv::test::check_text(bytes(DType::kUInt8, {2, 0}, {1, 1}), "");
+  tv::test::expect_equal(bytes(DType::kUInt8, {2, 3}, {3, 1}), "abcdef");
+  tv::test::expect_equal(bytes(DType::kUInt8, {3, 2}, {1, 3}), "adbecf");
+  tv::test::expect_equal(bytes(DType::kUInt8, {2, 3}, {0, 1}), "abcabc");
+  tv::test::expect_equal(bytes(DType::kUInt8, {2, 2, 2}, {1, 4, 2}), "acegbdfh");
+  tv::test::expect_equal(bytes(DType::kInt16, {2, 2}, {1, 2}), "abefcdgh");
+  tv::test::expect_equal(bytes(DType::kFloat32, {2, 2}, {0, 1}), "abcdefghabcdefgh");
+  tv::test::expect_equal(bytes(DType::kInt64, {2}, {0}), "abcdefghabcdefgh");
+  tv::test::expect_equal(bytes(DType::kUInt8, {}, {}), "a");
+  tv::test::expect_equal(bytes(DType::kUInt8, {2, 0}, {1, 1}), "");
 }
 END_TEST
 
@@ -101,13 +101,6 @@ END_TEST
 }  // namespace
 
 Suite* tensor_suite() {
-  Suite* suite = suite_create("tensor");
-  TCase* tests = tcase_create("tensor");
-  tcase_add_test(tests, dtype_table);
-  tcase_add_test(tests, shape_texts);
-  tcase_add_test(tests, contiguity);
-  tcase_add_test(tests, contiguous_bytes_follow_the_strides);
-  tcase_add_test(tests, nonfinite_values_are_found);
-  suite_add_tcase(suite, tests);
-  return suite;
+  return tv::test::make_suite("tensor", 60, dtype_table, shape_texts, contiguity,
+                              contiguous_bytes_follow_the_strides, nonfinite_values_are_found);
 }

@@ -14,23 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using tv::DType;
 using tv::TensorView;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "tv-checkpoint-XXXXXX").string();
-    ck_assert_ptr_nonnull(mkdtemp(name.data()));
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string path(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t count() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), {}));
-  }
-
- private:
-  fs::path path_;
-};
+using tv::test::TempFolder;
 
 const float kFloats[] = {1, 2, 3, 4, 5, 6};
 
@@ -59,7 +43,7 @@ void expect_error(const tv::Status& status, tv::Code code, const char* text) {
 }
 
 START_TEST(state_dict_reads_back) {
-  const Folder folder;
+  const TempFolder folder;
   TensorView quantized = floats({2, 3}, {1, 2});
   quantized.dtype = DType::kQUInt8;
   quantized.quantization = tv::Quantization{{0.5, 0.25, 2}, {0, 7, 255}, 1};
@@ -90,18 +74,18 @@ START_TEST(state_dict_reads_back) {
 END_TEST
 
 START_TEST(tensor_reads_back) {
-  const Folder folder;
+  const TempFolder folder;
   ck_assert(static_cast<bool>(tv::write_tensor(folder.path("y.pt"), floats({2, 3}, {3, 1}))));
   const tv::Checkpoint checkpoint = read_back(folder.path("y.pt"));
   ck_assert_uint_eq(checkpoint.entries.size(), 1);
-  tv::test::check_text(checkpoint.entries[0].first, "");
+  tv::test::expect_equal(checkpoint.entries[0].first, "");
   ck_assert(tv::contiguous_bytes(*checkpoint.entries[0].second.tensor()) ==
             tv::contiguous_bytes(floats({2, 3}, {3, 1})));
 }
 END_TEST
 
 START_TEST(records_are_named_after_the_file) {
-  const Folder folder;
+  const TempFolder folder;
   const struct {
     const char* file;
     const char* record;
@@ -122,7 +106,7 @@ START_TEST(records_are_named_after_the_file) {
 END_TEST
 
 START_TEST(replaces_a_file_and_keeps_it_on_failure) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder.path("y.pt");
   ck_assert(static_cast<bool>(tv::write_tensor(path, floats({6}, {1}))));
   ck_assert(static_cast<bool>(tv::write_tensor(path, floats({2}, {1}))));
@@ -136,7 +120,7 @@ START_TEST(replaces_a_file_and_keeps_it_on_failure) {
 END_TEST
 
 START_TEST(full_disk_leaves_nothing) {
-  const Folder folder;
+  const TempFolder folder;
   const std::vector<float> large(1 << 20);
   TensorView view = floats({1 << 20}, {1});
   view.data = reinterpret_cast<const std::byte*>(large.data());
@@ -154,7 +138,7 @@ START_TEST(full_disk_leaves_nothing) {
 END_TEST
 
 START_TEST(refuses_bad_targets) {
-  const Folder folder;
+  const TempFolder folder;
   const TensorView good = floats({2}, {1});
   expect_error(tv::write_tensor(folder.path("absent/y.pt"), good), tv::Code::kUnwritable,
                "No such file");
@@ -168,7 +152,7 @@ START_TEST(refuses_bad_targets) {
 END_TEST
 
 START_TEST(refuses_bad_tensors) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder.path("y.pt");
   expect_error(tv::write_tensor(path, floats({2}, {})), tv::Code::kInvalidArgument,
                "as many strides");
@@ -192,15 +176,8 @@ END_TEST
 }  // namespace
 
 Suite* write_suite() {
-  Suite* suite = suite_create("write");
-  TCase* tests = tcase_create("write");
-  tcase_add_test(tests, state_dict_reads_back);
-  tcase_add_test(tests, tensor_reads_back);
-  tcase_add_test(tests, records_are_named_after_the_file);
-  tcase_add_test(tests, replaces_a_file_and_keeps_it_on_failure);
-  tcase_add_test(tests, full_disk_leaves_nothing);
-  tcase_add_test(tests, refuses_bad_targets);
-  tcase_add_test(tests, refuses_bad_tensors);
-  suite_add_tcase(suite, tests);
-  return suite;
+  return tv::test::make_suite("write", 60, state_dict_reads_back, tensor_reads_back,
+                              records_are_named_after_the_file,
+                              replaces_a_file_and_keeps_it_on_failure, full_disk_leaves_nothing,
+                              refuses_bad_targets, refuses_bad_tensors);
 }

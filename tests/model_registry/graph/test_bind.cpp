@@ -3,7 +3,7 @@
 
 #include "model_registry/models/models.hpp"
 #include "tests/model_registry/graph/networks.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using namespace tv::test;

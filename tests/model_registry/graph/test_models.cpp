@@ -3,7 +3,7 @@
 
 #include "model_registry/models/models.hpp"
 #include "model_registry/registry/registry.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using namespace tv::test;

@@ -11,9 +11,7 @@
 #include "model_registry/registry/fnmatch.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "model_registry/registry/text.hpp"
-
-// After the standard headers: it defines macros such as fail().
-#include <check.h>
+#include "tests/suite.hpp"
 
 namespace {
 
@@ -324,28 +322,6 @@ START_TEST(meta_in_order) {
 }
 END_TEST
 
-Suite* make_suite() {
-  Suite* suite = suite_create("registry");
-  TCase* cases = tcase_create("registry");
-  tcase_add_test(cases, rows_hold_their_promises);
-  tcase_add_test(cases, get_weight_is_exact);
-  tcase_add_test(cases, get_weight_says_what_is_wrong);
-  tcase_add_test(cases, hostile_names_stay_on_one_line);
-  tcase_add_test(cases, resolve_takes_what_people_type);
-  tcase_add_test(cases, resolve_refuses_the_rest);
-  tcase_add_test(cases, nearest_names_first);
-  tcase_add_test(cases, distances);
-  tcase_add_test(cases, lists_models);
-  tcase_add_test(cases, matches_patterns);
-  tcase_add_test(cases, lists_entries_of_a_builder);
-  tcase_add_test(cases, transforms_take_overrides);
-  tcase_add_test(cases, transforms_describe_themselves);
-  tcase_add_test(cases, meta_by_key);
-  tcase_add_test(cases, meta_in_order);
-  suite_add_tcase(suite, cases);
-  return suite;
-}
-
 }  // namespace
 
 int main() {
@@ -353,9 +329,9 @@ int main() {
   unsetenv("TV_WEIGHTS_PATH");
   unsetenv("XDG_DATA_HOME");
   unsetenv("HOME");
-  SRunner* runner = srunner_create(make_suite());
-  srunner_run_all(runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tv::test::run_suite(
+      "registry", 60, rows_hold_their_promises, get_weight_is_exact, get_weight_says_what_is_wrong,
+      hostile_names_stay_on_one_line, resolve_takes_what_people_type, resolve_refuses_the_rest,
+      nearest_names_first, distances, lists_models, matches_patterns, lists_entries_of_a_builder,
+      transforms_take_overrides, transforms_describe_themselves, meta_by_key, meta_in_order);
 }

@@ -14,40 +14,15 @@
 #include "model_registry/registry/catalog.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "model_registry/registry/user_weights.hpp"
-
-// After the standard headers: it defines macros such as fail().
-#include <check.h>
+#include "tests/suite.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+using tv::test::TempFolder;
 
 const std::string kDigest(64, 'a');
-
-/// A folder of its own for one test, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "tv-user-weights-XXXXXX").string();
-    ck_assert_ptr_nonnull(::mkdtemp(pattern.data()));
-    path_ = pattern;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
-
-  const std::string& path() const { return path_; }
-  std::string at(const std::string& name) const { return path_ + "/" + name; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(at(name), std::ios::binary) << text;
-  }
-  void write(const std::string& name, const char* text) const { write(name, std::string(text)); }
-  void write(const std::string& name, const Json& json) const { write(name, json.dump()); }
-
- private:
-  std::string path_;
-};
 
 /// A valid entry; the tests change one thing.
 Json flowers() {
@@ -58,7 +33,7 @@ Json flowers() {
           {"categories", {"daisy", "dandelion", "rose", "sunflower", "tulip", "violet"}}};
 }
 
-tv::UserWeights load(const Folder& folder) {
+tv::UserWeights load(const TempFolder& folder) {
   return tv::load_user_weights(std::vector<std::string>{folder.path()});
 }
 
@@ -69,7 +44,7 @@ bool contains(std::string_view text, std::string_view piece) {
 /// Loads `text` alone: it must add nothing, with one error that names the file and holds every
 /// piece.
 void expect_refused(const std::string& text, const std::vector<std::string>& pieces) {
-  const Folder folder;
+  const TempFolder folder;
   folder.write("bad.json", text);
   const auto user = load(folder);
   ck_assert_msg(user.entries.empty(), "accepted: %s", text.c_str());
@@ -96,10 +71,10 @@ void expect_refused(const std::string& key, const Json& value, const std::string
 
 /// flowers() with one key changed is taken.
 tv::UserWeights expect_taken(const std::string& key, const Json& value) {
-  const Folder folder;
+  const TempFolder folder;
   Json json = flowers();
   json[key] = value;
-  folder.write("good.json", json);
+  folder.write("good.json", json.dump());
   auto user = load(folder);
   ck_assert_msg(user.errors.empty(), "%s", user.errors.empty() ? "" : user.errors[0].what.c_str());
   ck_assert_uint_eq(user.entries.size(), 1);
@@ -109,15 +84,15 @@ tv::UserWeights expect_taken(const std::string& key, const Json& value) {
 // ---- what an entry becomes ----
 
 START_TEST(a_fine_tuned_network_by_its_name) {
-  const Folder folder;
-  folder.write("flowers.json", flowers());
+  const TempFolder folder;
+  folder.write("flowers.json", flowers().dump());
   const tv::Catalog catalog(load(folder));
   const auto found = catalog.get("MyFlowers_Weights.V1");
   ck_assert(static_cast<bool>(found));
   const tv::Weights& weights = **found;
   ck_assert(weights.user_defined && weights.is_default && weights.num_classes() == 6);
   ck_assert(weights.builder == "resnet18" && weights.architecture == "ResNet");
-  ck_assert(weights.file == folder.at("flowers.pth") && weights.file_name() == "flowers.pth");
+  ck_assert(weights.file == folder.path("flowers.pth") && weights.file_name() == "flowers.pth");
   ck_assert(weights.url.empty() && weights.sha256.empty());
   ck_assert(weights.preset == tv::builtin_default("resnet18")->preset);
   ck_assert(weights.categories[5] == "violet");
@@ -140,12 +115,13 @@ START_TEST(a_fine_tuned_network_by_its_name) {
 END_TEST
 
 START_TEST(an_entry_in_an_enum_of_torchvisions) {
-  const Folder folder;
+  const TempFolder folder;
   folder.write("caffe.json", Json{{"enum", "SqueezeNet1_1_Weights"},
                                   {"entry", "CAFFE_V1"},
                                   {"builder", "squeezenet1_1"},
                                   {"file", "/srv/squeezenet.pth"},
-                                  {"sha256", std::string(64, 'B')}});
+                                  {"sha256", std::string(64, 'B')}}
+                                 .dump());
   const tv::Catalog catalog(load(folder));
   const auto found = catalog.get("SqueezeNet1_1_Weights.CAFFE_V1");
   ck_assert(static_cast<bool>(found));
@@ -158,7 +134,7 @@ START_TEST(an_entry_in_an_enum_of_torchvisions) {
 END_TEST
 
 START_TEST(every_optional_key) {
-  const Folder folder;
+  const TempFolder folder;
   Json json = flowers();
   json.erase("file");
   json["url"] = "https://example.org/a/flowers-v1.pth?download=1";
@@ -171,7 +147,7 @@ START_TEST(every_optional_key) {
   json["license"] = "MIT";
   json["recipe"] = "https://example.org/recipe";
   folder.write("labels.txt", std::string("r\xc3\xb6schen\r\ntwo words\nlast"));
-  folder.write("flowers.json", json);
+  folder.write("flowers.json", json.dump());
   const auto user = load(folder);
   ck_assert_msg(user.errors.empty(), "%s", user.errors.empty() ? "" : user.errors[0].what.c_str());
   const tv::Weights& weights = user.entries.at(0);
@@ -195,19 +171,19 @@ START_TEST(every_optional_key) {
 END_TEST
 
 START_TEST(defaults_of_a_new_enum) {
-  const Folder folder;
+  const TempFolder folder;
   Json json = flowers();
-  folder.write("1.json", json);
+  folder.write("1.json", json.dump());
   json["entry"] = "V2";
-  folder.write("2.json", json);
+  folder.write("2.json", json.dump());
   ck_assert(load(folder).entries[0].is_default);  // nobody says: the first
   ck_assert(!load(folder).entries[1].is_default);
   json["default"] = true;
-  folder.write("2.json", json);
+  folder.write("2.json", json.dump());
   ck_assert(!load(folder).entries[0].is_default);
   ck_assert(load(folder).entries[1].is_default);
   json["entry"] = "V3";
-  folder.write("3.json", json);  // a second one that says so
+  folder.write("3.json", json.dump());  // a second one that says so
   const auto user = load(folder);
   ck_assert_uint_eq(user.entries.size(), 2);
   ck_assert_uint_eq(user.errors.size(), 1);
@@ -252,29 +228,29 @@ START_TEST(refuses_clashes_with_torchvision) {
   json["default"] = true;
   expect_refused(json.dump(), {"\"default\": expected false", "found true"});
   json["default"] = false;
-  const Folder folder;
-  folder.write("good.json", json);
+  const TempFolder folder;
+  folder.write("good.json", json.dump());
   ck_assert_uint_eq(load(folder).entries.size(), 1);
 }
 END_TEST
 
 START_TEST(refuses_duplicates_and_keeps_the_first) {
-  const Folder folder;
-  folder.write("a.json", flowers());
+  const TempFolder folder;
+  folder.write("a.json", flowers().dump());
   Json json = flowers();
   json["file"] = "other.pth";
-  folder.write("b.json", json);
+  folder.write("b.json", json.dump());
   json["enum"] = "Other_Weights";
-  folder.write("c.json", json);
+  folder.write("c.json", json.dump());
   json["enum"] = "MYFLOWERS_Weights";
-  folder.write("d.json", json);
+  folder.write("d.json", json.dump());
   json = flowers();
   json["entry"] = "V2";
   json["builder"] = "resnet34";
-  folder.write("e.json", json);
+  folder.write("e.json", json.dump());
   const auto user = load(folder);
   ck_assert_uint_eq(user.entries.size(), 2);
-  ck_assert(user.entries[0].file == folder.at("flowers.pth"));
+  ck_assert(user.entries[0].file == folder.path("flowers.pth"));
   ck_assert(user.entries[1].name() == "Other_Weights.V1");
   ck_assert_uint_eq(user.errors.size(), 3);
   ck_assert(contains(user.errors[0].what, "b.json") && contains(user.errors[0].what, "already"));
@@ -286,11 +262,11 @@ START_TEST(refuses_duplicates_and_keeps_the_first) {
 END_TEST
 
 START_TEST(ambiguous_names_are_answered_with_choices) {
-  const Folder folder;
-  folder.write("a.json", flowers());
+  const TempFolder folder;
+  folder.write("a.json", flowers().dump());
   Json json = flowers();
   json["enum"] = "MyTrees_Weights";
-  folder.write("b.json", json);
+  folder.write("b.json", json.dump());
   const tv::Catalog catalog(load(folder));
   ck_assert((*catalog.resolve("MyTrees_Weights.v1"))->enum_name == "MyTrees_Weights");
   const auto found = catalog.resolve("resnet18.v1");
@@ -325,8 +301,8 @@ START_TEST(refuses_files_and_addresses) {
   }
   for (const char* url : {"https://me:secret@example.org/a.pth", "http://x.org/a.pth?key=secret"}) {
     json["url"] = url;
-    const Folder folder;
-    folder.write("bad.json", json);
+    const TempFolder folder;
+    folder.write("bad.json", json.dump());
     ck_assert_uint_eq(load(folder).errors.size(), 1);
     ck_assert(!contains(load(folder).errors[0].text(), "secret"));
   }
@@ -346,12 +322,12 @@ START_TEST(refuses_names_that_the_cache_holds_for_others) {
   expect_refused(json.dump(), {"key \"url\"", "ResNet18_Weights.IMAGENET1K_V1's"});
   // The same bytes, as far as is known, may have a second name.
   json["sha256"] = std::string(official.sha256) + std::string(56, '0');
-  const Folder folder;
-  folder.write("a.json", json);
+  const TempFolder folder;
+  folder.write("a.json", json.dump());
   ck_assert_uint_eq(load(folder).entries.size(), 1);
   json["entry"] = "V2";
   json["sha256"] = std::string(official.sha256) + std::string(56, '1');
-  folder.write("b.json", json);
+  folder.write("b.json", json.dump());
   ck_assert_uint_eq(load(folder).entries.size(), 1);
   ck_assert(contains(load(folder).errors.at(0).what, "MyFlowers_Weights.V1's"));
 }
@@ -397,12 +373,12 @@ START_TEST(refuses_categories) {
 END_TEST
 
 START_TEST(refuses_label_files) {
-  const Folder folder;
+  const TempFolder folder;
   Json json = flowers();
   const auto refused = [&](const std::string& labels, const std::string& piece) {
     folder.write("labels.txt", labels);
     json["categories"] = "labels.txt";
-    folder.write("bad.json", json);
+    folder.write("bad.json", json.dump());
     const auto user = load(folder);
     ck_assert_uint_eq(user.errors.size(), 1);
     ck_assert_msg(user.entries.empty() && contains(user.errors[0].what, piece), "%s",
@@ -418,15 +394,15 @@ START_TEST(refuses_label_files) {
   std::string many;
   for (int i = 0; i <= 100'000; ++i) many += "a\n";
   refused(many, "expected 1 to 100000 labels");
-  ck_assert_int_eq(::truncate(folder.at("labels.txt").c_str(), (32 << 20) + 1), 0);
-  json["categories"] = folder.at("labels.txt");
-  folder.write("bad.json", json);
+  ck_assert_int_eq(::truncate(folder.path("labels.txt").c_str(), (32 << 20) + 1), 0);
+  json["categories"] = folder.path("labels.txt");
+  folder.write("bad.json", json.dump());
   ck_assert(contains(load(folder).errors.at(0).what, "at most 33554432 bytes"));
   for (const char* path : {"absent.txt", "..", "pipe"}) {
-    if (!fs::exists(folder.at("pipe")))
-      ck_assert_int_eq(::mkfifo(folder.at("pipe").c_str(), 0600), 0);
+    if (!fs::exists(folder.path("pipe")))
+      ck_assert_int_eq(::mkfifo(folder.path("pipe").c_str(), 0600), 0);
     json["categories"] = path;
-    folder.write("bad.json", json);
+    folder.write("bad.json", json.dump());
     const auto user = load(folder);
     ck_assert_uint_eq(user.errors.size(), 1);
     ck_assert(user.errors[0].code != tv::Code::kInvalidArgument);
@@ -434,7 +410,7 @@ START_TEST(refuses_label_files) {
   }
   folder.write("labels.txt", "a\nb\n");
   json["categories"] = "./x/../labels.txt";
-  folder.write("bad.json", json);
+  folder.write("bad.json", json.dump());
   ck_assert_uint_eq(load(folder).entries.at(0).categories.size(), 2);
 }
 END_TEST
@@ -477,7 +453,7 @@ START_TEST(refuses_text_that_is_no_entry) {
   expect_refused(std::string(1'000'000, '['), {"bad.json"});
   std::string large = flowers().dump();
   large.resize(1u << 20, ' ');
-  const Folder folder;
+  const TempFolder folder;
   folder.write("good.json", large);
   ck_assert_uint_eq(load(folder).entries.size(), 1);
   expect_refused(large + " ", {"expected at most 1048576 bytes"});
@@ -485,18 +461,18 @@ START_TEST(refuses_text_that_is_no_entry) {
 END_TEST
 
 START_TEST(reads_folders_files_and_nothing_else) {
-  const Folder folder;
-  folder.write("b.json", flowers());
+  const TempFolder folder;
+  folder.write("b.json", flowers().dump());
   Json json = flowers();
   json["entry"] = "V2";
-  folder.write("a.json", json);
+  folder.write("a.json", json.dump());
   for (const char* name : {".hidden.json", "c.jso", "d.json~", "json"}) folder.write(name, "no");
-  fs::create_directory(folder.at("e.json"));
-  ck_assert_int_eq(::mkfifo(folder.at("f.json").c_str(), 0600), 0);
-  fs::create_symlink("b.json", folder.at("g.json"));
-  fs::create_symlink("absent", folder.at("h.json"));
-  const std::vector<std::string> paths{folder.path(), folder.at("b.json"), folder.path() + "/.",
-                                       folder.at("absent")};
+  fs::create_directory(folder.path("e.json"));
+  ck_assert_int_eq(::mkfifo(folder.path("f.json").c_str(), 0600), 0);
+  fs::create_symlink("b.json", folder.path("g.json"));
+  fs::create_symlink("absent", folder.path("h.json"));
+  const std::vector<std::string> paths{folder.path(), folder.path("b.json"), folder.path() + "/.",
+                                       folder.path("absent")};
   const auto user = tv::load_user_weights(paths);
   ck_assert_uint_eq(user.entries.size(), 2);  // once each, in the order of the names
   ck_assert(user.entries[0].entry == "V2" && user.entries[1].entry == "V1");
@@ -513,9 +489,9 @@ START_TEST(reads_folders_files_and_nothing_else) {
 END_TEST
 
 START_TEST(one_bad_file_leaves_the_others) {
-  const Folder folder;
+  const TempFolder folder;
   folder.write("a.json", "{");
-  folder.write("b.json", flowers());
+  folder.write("b.json", flowers().dump());
   const tv::Catalog catalog(load(folder));
   ck_assert(static_cast<bool>(catalog.get("MyFlowers_Weights.V1")));
   ck_assert_uint_eq(catalog.user_errors().size(), 1);
@@ -527,17 +503,17 @@ END_TEST
 
 START_TEST(places_to_look) {
   using Paths = std::vector<std::string>;
-  const Folder home;
+  const TempFolder home;
   ck_assert(tv::user_weights_paths(nullptr, nullptr, nullptr).empty());
   ck_assert(tv::user_weights_paths("", "", "").empty());
   ck_assert((tv::user_weights_paths("/a:b::/c:", nullptr, nullptr) == Paths{"/a", "b", "/c"}));
   // A default folder that does not exist is no error, so it is not listed.
   ck_assert(tv::user_weights_paths(nullptr, nullptr, home.path().c_str()).empty());
-  const std::string by_home = home.at(".local/share/gst-torchvision/weights");
-  const std::string by_data = home.at("data/gst-torchvision/weights");
+  const std::string by_home = home.path(".local/share/gst-torchvision/weights");
+  const std::string by_data = home.path("data/gst-torchvision/weights");
   fs::create_directories(by_home);
   fs::create_directories(by_data);
-  const std::string data = home.at("data");
+  const std::string data = home.path("data");
   ck_assert(tv::user_weights_paths(nullptr, nullptr, home.path().c_str()) == Paths{by_home});
   ck_assert(tv::user_weights_paths(nullptr, data.c_str(), home.path().c_str()) == Paths{by_data});
   ck_assert(tv::user_weights_paths(nullptr, "data", home.path().c_str()) == Paths{by_home});
@@ -546,8 +522,8 @@ START_TEST(places_to_look) {
 END_TEST
 
 START_TEST(the_process_reads_its_environment) {
-  const Folder folder;
-  folder.write("flowers.json", flowers());
+  const TempFolder folder;
+  folder.write("flowers.json", flowers().dump());
   folder.write("bad.json", "{");
   setenv("TV_WEIGHTS_PATH", folder.path().c_str(), 1);
   setenv("HOME", folder.path().c_str(), 1);
@@ -559,38 +535,16 @@ START_TEST(the_process_reads_its_environment) {
 }
 END_TEST
 
-Suite* make_suite() {
-  Suite* suite = suite_create("user-defined weights");
-  TCase* cases = tcase_create("user-defined weights");
-  tcase_add_test(cases, a_fine_tuned_network_by_its_name);
-  tcase_add_test(cases, an_entry_in_an_enum_of_torchvisions);
-  tcase_add_test(cases, every_optional_key);
-  tcase_add_test(cases, defaults_of_a_new_enum);
-  tcase_add_test(cases, refuses_names);
-  tcase_add_test(cases, refuses_clashes_with_torchvision);
-  tcase_add_test(cases, refuses_duplicates_and_keeps_the_first);
-  tcase_add_test(cases, ambiguous_names_are_answered_with_choices);
-  tcase_add_test(cases, refuses_files_and_addresses);
-  tcase_add_test(cases, refuses_names_that_the_cache_holds_for_others);
-  tcase_add_test(cases, refuses_transforms);
-  tcase_add_test(cases, refuses_categories);
-  tcase_add_test(cases, refuses_label_files);
-  tcase_add_test(cases, refuses_the_other_values);
-  tcase_add_test(cases, refuses_text_that_is_no_entry);
-  tcase_add_test(cases, reads_folders_files_and_nothing_else);
-  tcase_add_test(cases, one_bad_file_leaves_the_others);
-  tcase_add_test(cases, places_to_look);
-  tcase_add_test(cases, the_process_reads_its_environment);
-  suite_add_tcase(suite, cases);
-  return suite;
-}
-
 }  // namespace
 
 int main() {
-  SRunner* runner = srunner_create(make_suite());
-  srunner_run_all(runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tv::test::run_suite(
+      "user-defined weights", 60, a_fine_tuned_network_by_its_name,
+      an_entry_in_an_enum_of_torchvisions, every_optional_key, defaults_of_a_new_enum,
+      refuses_names, refuses_clashes_with_torchvision, refuses_duplicates_and_keeps_the_first,
+      ambiguous_names_are_answered_with_choices, refuses_files_and_addresses,
+      refuses_names_that_the_cache_holds_for_others, refuses_transforms, refuses_categories,
+      refuses_label_files, refuses_the_other_values, refuses_text_that_is_no_entry,
+      reads_folders_files_and_nothing_else, one_bad_file_leaves_the_others, places_to_look,
+      the_process_reads_its_environment);
 }

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "model_registry/transforms/plan.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using tv::test::expect_contains;
