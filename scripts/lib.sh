@@ -13,6 +13,12 @@ die() { # what, remedy
   exit 1
 }
 
+# Runs a command without its output; where it fails, shows the last lines. Keeps them in memory: nothing to clean up.
+quietly() { # command...
+  local output
+  output=$("$@" 2>&1) || { tail -n 20 <<<"$output" >&2; return 1; }
+}
+
 check_distribution() {
   local ID=unknown VERSION_ID=0
   # shellcheck source=/dev/null
@@ -51,14 +57,9 @@ install_packages() { # group...
       die "not root, and there is no sudo, to install: ${missing[*]}" "as root, run: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  local log
-  log=$(mktemp)
-  "${as_root[@]}" apt-get update >"$log" 2>&1 || { tail -n 5 "$log" >&2; die "apt-get update failed" \
-    "check the network and /etc/apt/sources.list"; }
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" \
-    >"$log" 2>&1 || { tail -n 5 "$log" >&2; die "apt-get install failed" \
-    "check the network, or install by hand: ${missing[*]}"; }
-  rm -f "$log"
+  quietly "${as_root[@]}" apt-get update || die "apt-get update failed" "check the network and /etc/apt/sources.list"
+  quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" ||
+    die "apt-get install failed" "check the network, or install by hand: ${missing[*]}"
 }
 
 # Of the distribution's default clang.
@@ -101,16 +102,13 @@ torch_dir() { "$venv/bin/python" -c 'import importlib.util as u, os; print(os.pa
 
 # Configures what is not yet, sets the options given, and builds.
 build_project() { # meson options...
-  local log
-  log=$(mktemp)
   if [ ! -f "$build/build.ninja" ]; then
     say "Configuring $build"
-    meson setup "$build" "$root" -Dtorch_dir="$(torch_dir)" -Dtest_python="$venv/bin/python" "$@" >"$log" 2>&1 ||
-      { tail -n 20 "$log" >&2; die "meson setup failed" "its last lines are above"; }
+    quietly meson setup "$build" "$root" -Dtorch_dir="$(torch_dir)" -Dtest_python="$venv/bin/python" "$@" ||
+      die "meson setup failed" "its last lines are above"
   elif [ $# -gt 0 ]; then
-    meson configure "$build" "$@" >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "meson configure failed" "remove $build"; }
+    quietly meson configure "$build" "$@" || die "meson configure failed" "remove $build"
   fi
-  rm -f "$log"
   say "Building (the first time takes a few minutes)"
   ninja -C "$build" --quiet || die "the build failed" "the compiler's message is above"
 }

@@ -1,0 +1,69 @@
+"""scripts/lib.sh where its tools fail: what is said, and that nothing is left behind. Needs TV_SCRIPTS (folder)."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+LIBRARY = pathlib.Path(os.environ["TV_SCRIPTS"]) / "lib.sh"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs a line after `. lib.sh`, with programs of ours first on the PATH and a folder of its own for temporary files."""
+    programs, temporary = tmp_path / "bin", tmp_path / "tmp"
+    programs.mkdir()
+    temporary.mkdir()
+
+    def call(line, **scripts):
+        for name, text in scripts.items():
+            (programs / name.replace("_", "-")).write_text(f"#!/bin/sh\n{text}\n")
+            (programs / name.replace("_", "-")).chmod(0o755)
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(temporary),
+                       "TV_BUILD_DIR": str(tmp_path / "build")}
+        result = subprocess.run(["bash", "-c", f'. "{LIBRARY}"\n{line}'], env=environment, capture_output=True, text=True,
+                                timeout=60)
+        assert list(temporary.iterdir()) == []
+        return result
+
+    return call
+
+
+NUMBERS = "for i in $(seq 40); do echo line $i; done"
+
+
+def test_quietly(shell):
+    assert shell("quietly sh -c 'echo text; echo fault >&2'").stdout == ""
+    failed = shell("quietly sh -c 'for i in $(seq 40); do echo line $i; done; exit 3' || echo went on")
+    assert failed.stdout == "went on\n"
+    assert failed.stderr.splitlines() == [f"line {i}" for i in range(21, 41)]
+
+
+@pytest.mark.parametrize("step", ["update", "install"])
+def test_a_failing_package_manager(shell, step):
+    # No package is installed, and sudo is root already.
+    result = shell("install_packages demo", dpkg_query="exit 1", sudo='exec "$@"',
+                   apt_get=f'echo "apt $1 says"; case "$*" in *{step}*) exit 100; esac')
+    assert result.returncode == 1
+    assert f"error: apt-get {step} failed" in result.stderr and f"apt {step} says" in result.stderr
+    assert "check the network" in result.stderr
+    if step == "install":
+        assert "gstreamer1.0-x" in result.stderr and "apt update says" not in result.stderr
+
+
+def test_nothing_to_install(shell):
+    result = shell("install_packages demo", dpkg_query="printf 'install ok installed'", apt_get="exit 100")
+    assert (result.returncode, result.stderr) == (0, "") and "all there" in result.stdout
+
+
+def test_a_failing_configuration(shell):
+    result = shell("torch_dir() { echo /nowhere; }; build_project -Dtests=false", meson=f"{NUMBERS}; exit 1", ninja="exit 9")
+    assert result.returncode == 1
+    assert "error: meson setup failed" in result.stderr and "line 40" in result.stderr and "line 20\n" not in result.stderr
+
+
+def test_a_good_configuration(shell):
+    result = shell("torch_dir() { echo /nowhere; }; build_project -Dtests=false",
+                   meson='echo "$*" >>"$TV_BUILD_DIR.called"', ninja="exit 0")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "-Dtorch_dir=/nowhere" in shell('cat "$TV_BUILD_DIR.called"').stdout
