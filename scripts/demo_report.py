@@ -3,8 +3,9 @@
 
     demo_report.py MESSAGES SUBTITLES
 
-Prints timestamp, label and score about ten times a second and wherever the label changes, then a summary; writes a
-subtitle file with the label of every frame. Exit status 1 when no frame was classified.
+Prints timestamp, label and score about ten times a second and wherever the label changes, then a summary with the three
+most frequent labels; writes a subtitle file with the label of every frame. Frames without a timestamp are counted, and
+shown where their label is a new one; they have no subtitle. Exit status 1 when no frame was classified.
 """
 import collections
 import re
@@ -13,6 +14,7 @@ import sys
 MESSAGE = re.compile(r'Got message #\d+ from element "[^"]*" \(element\): tvclassify, (.*)')
 EXECUTION = re.compile(r"Execution ended after (\d+):(\d+):([\d.]+)")
 STEP_NS = 100_000_000
+NO_TIME = 2**64 - 1  # GST_CLOCK_TIME_NONE
 
 
 def field(text, name):
@@ -25,6 +27,8 @@ def field(text, name):
 
 
 def clock(ns, comma="."):
+    if ns is None:
+        return f"--:--:--{comma}---"
     ms = ns // 1_000_000
     return f"{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02}{comma}{ms % 1000:03}"
 
@@ -35,7 +39,8 @@ def main(messages, subtitles):
         if match := MESSAGE.search(line):
             text = match.group(1)
             if field(text, "status") == "ok" and field(text, "label"):
-                frames.append((int(field(text, "timestamp")), field(text, "label"), float(field(text, "score"))))
+                time = int(field(text, "timestamp") or NO_TIME)
+                frames.append((None if time == NO_TIME else time, field(text, "label"), float(field(text, "score"))))
         elif match := EXECUTION.search(line):
             seconds = int(match.group(1)) * 3600 + int(match.group(2)) * 60 + float(match.group(3))
     if not frames:
@@ -43,7 +48,7 @@ def main(messages, subtitles):
 
     shown, last = None, None
     for pts, label, score in frames:
-        if label != last or shown is None or pts - shown >= STEP_NS:
+        if label != last or (pts is not None and (shown is None or pts - shown >= STEP_NS)):
             print(f"  {clock(pts)}  {score:6.1%}  {label}")
             shown, last = pts, label
 
@@ -56,9 +61,10 @@ def main(messages, subtitles):
     for label, count in counts.most_common(3):
         print(f"  {label}: {count} of {len(frames)} frames, mean score {means[label] / count:.1%}")
 
+    timed = [frame for frame in frames if frame[0] is not None]
     with open(subtitles, "w", encoding="utf-8") as out:
-        for number, (pts, label, score) in enumerate(frames, 1):
-            end = frames[number][0] if number < len(frames) else pts + STEP_NS
+        for number, (pts, label, score) in enumerate(timed, 1):
+            end = timed[number][0] if number < len(timed) else pts + STEP_NS
             out.write(f"{number}\n{clock(pts, ',')} --> {clock(end, ',')}\n{label}  {score:.0%}\n\n")
 
 
