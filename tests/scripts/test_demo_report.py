@@ -14,7 +14,7 @@ MS = 1_000_000
 def message(time, label, score, status="ok"):
     """One line as gst-launch-1.0 -m prints it."""
     return (
-        f'Got message #{7} from element "tvclassify0" (element): tvclassify, version=(uint)1, status=(string){status}, '
+        f'Got message #7 from element "tvclassify0" (element): tvclassify, version=(uint)1, status=(string){status}, '
         f'label=(string){label}, index=(int)3, score=(double){score}, labels=(structure)< "label\\,\\ index\\=\\(int\\)1" >, '
         f"timestamp=(guint64){time}, stream-time=(guint64){time};\n"
     )
