@@ -66,8 +66,8 @@ class Backend {
 };
 
 /// Opens the backend for a device. The first call costs about half a second. Looks for the module
-/// in every folder of $TV_BACKEND_PATH (colon-separated; ignored in set-uid programs), where the
-/// build was told to install it, and beside the library or program that holds this code.
+/// in every folder of $TV_BACKEND_PATH (colon-separated; ignored in set-uid programs), beside the
+/// library or program that holds this code, and where the build was told to install it.
 /// Thread-safe. Fails: Unavailable with the file names tried and the loader's own message, or in a
 /// process forked after the backend was opened (LibTorch's threads do not survive a fork).
 Result<Backend*> open_backend(DeviceKind kind);

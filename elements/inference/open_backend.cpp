@@ -40,7 +40,8 @@ void append_search_path(std::vector<fs::path>& folders) {
 std::vector<fs::path> backend_folders() {
   std::vector<fs::path> folders;
   append_search_path(folders);
-  folders.emplace_back(TV_BACKEND_DIR);
+  // The neighbour first: an installed tree that was moved, or stands beside another version's, uses
+  // its own modules.
   Dl_info here{};
   std::error_code fault;
   if (dladdr(reinterpret_cast<const void*>(&append_search_path), &here) && here.dli_fname) {
@@ -49,6 +50,7 @@ std::vector<fs::path> backend_folders() {
       for (const std::string_view folder : kRelativeFolders)
         folders.push_back((own / folder).lexically_normal());
   }
+  folders.emplace_back(TV_BACKEND_DIR);
   return folders;
 }
 
