@@ -5,7 +5,7 @@
 
 #include "model_registry/registry/enums.hpp"
 #include "model_registry/registry/registry.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 namespace {
 

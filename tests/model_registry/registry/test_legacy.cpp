@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "model_registry/registry/legacy.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 namespace {
 
