@@ -35,8 +35,9 @@ Result<FileBytes> read_weights(const ModelSpec& spec, const FetchOptions& fetch)
                                    : read_file(spec.weights_file);
 }
 
+// What is wrong with the weights names the file that they came from.
 Error in_file(Error error, const std::string& path) {
-  if (error.what.find(path) == std::string::npos) error.what = path + ": " + error.what;
+  if (error.code == Code::kBadCheckpoint && error.what.find(path) == std::string::npos) error.what = path + ": " + error.what;
   return error;
 }
 
@@ -84,6 +85,7 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   ReadyModel ready{
       .model = nullptr, .network = model.network, .sha256 = {}, .device = device_text(device)};
   graph::BoundTensors tensors;
+  std::string path;
   if (spec.weights || !spec.weights_file.empty()) {
     TV_RETURN_IF_ERROR(check_cancelled(fetch));
     TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(spec, fetch));
@@ -93,9 +95,12 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     tensors = std::move(*bound);  // the views keep the file's bytes
     request.tensors = &tensors;
     ready.sha256 = file.sha256;
+    path = file.path;
   }
   TV_RETURN_IF_ERROR(check_cancelled(fetch));
-  TV_ASSIGN_OR_RETURN(ready.model, backend->load(request));
+  auto loaded = backend->load(request);
+  if (!loaded) return in_file(std::move(loaded.error()), path);
+  ready.model = std::move(*loaded);
   if (warm_up_size > 0) TV_RETURN_IF_ERROR(warm_up(*ready.model, warm_up_size));
   return ready;
 }
