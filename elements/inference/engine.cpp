@@ -37,7 +37,8 @@ Result<FileBytes> read_weights(const ModelSpec& spec, const FetchOptions& fetch)
 
 // What is wrong with the weights names the file that they came from.
 Error in_file(Error error, const std::string& path) {
-  if (error.code == Code::kBadCheckpoint && error.what.find(path) == std::string::npos) error.what = path + ": " + error.what;
+  if (error.code == Code::kBadCheckpoint && error.what.find(path) == std::string::npos)
+    error.what = path + ": " + error.what;
   return error;
 }
 
@@ -71,19 +72,33 @@ Result<std::optional<Device>> parse_device(std::string_view text) {
   return std::optional<Device>(Device{DeviceKind::kCuda, index});
 }
 
+Result<Placement> place(const std::optional<Device>& device) {
+  Placement chosen{.device = device.value_or(Device{DeviceKind::kCuda, 0})};
+  auto backend = open_backend(chosen.device.kind);
+  if (!backend && !device) {
+    chosen = {.device = {DeviceKind::kCpu, 0}, .why_cpu = std::move(backend.error().what)};
+    backend = open_backend(chosen.device.kind);
+  }
+  if (!backend) return backend.error();
+  chosen.backend = *backend;
+  return chosen;
+}
+
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
   TV_ASSIGN_OR_RETURN(const Model model, build(spec));
   // Before the download: without a backend it would be in vain.
-  const Device device = spec.device.value_or(Device{});
-  TV_ASSIGN_OR_RETURN(Backend* const backend, open_backend(device.kind));
+  TV_ASSIGN_OR_RETURN(const Placement placement, place(spec.device));
 
   LoadRequest request{.network = model.network,
                       .tensors = nullptr,
                       .seed = spec.seed,
                       .executor = spec.executor,
-                      .device_index = device.index};
-  ReadyModel ready{
-      .model = nullptr, .network = model.network, .sha256 = {}, .device = device_text(device)};
+                      .device_index = placement.device.index};
+  ReadyModel ready{.model = nullptr,
+                   .network = model.network,
+                   .sha256 = {},
+                   .device = device_text(placement.device),
+                   .why_cpu = placement.why_cpu};
   graph::BoundTensors tensors;
   std::string path;
   if (spec.weights || !spec.weights_file.empty()) {
@@ -98,7 +113,7 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     path = file.path;
   }
   TV_RETURN_IF_ERROR(check_cancelled(fetch));
-  auto loaded = backend->load(request);
+  auto loaded = placement.backend->load(request);
   if (!loaded) return in_file(std::move(loaded.error()), path);
   ready.model = std::move(*loaded);
   if (warm_up_size > 0) TV_RETURN_IF_ERROR(warm_up(*ready.model, warm_up_size));

@@ -72,6 +72,16 @@ class Backend {
 /// process forked after the backend was opened (LibTorch's threads do not survive a fork).
 Result<Backend*> open_backend(DeviceKind kind);
 
+/// Where a model will run.
+struct Placement {
+  Device device = {};
+  Backend* backend = nullptr;
+  std::string why_cpu = {};  ///< when nobody asked for the CPU: why it is no GPU; else empty
+};
+/// The backend of a device; for nullopt the first GPU's where its module opens, else the CPU's.
+/// Fails: open_backend()'s.
+Result<Placement> place(const std::optional<Device>& device);
+
 /// Version of the interface above between the library and its modules; a module of another version
 /// is refused.
 inline constexpr int kBackendVersion = 1;
@@ -95,8 +105,9 @@ struct ModelSpec {
 struct ReadyModel {
   std::unique_ptr<LoadedModel> model;
   std::shared_ptr<const graph::Network> network;
-  std::string sha256;  ///< of the weight file; empty for random initialisation
-  std::string device;  ///< "cpu", "cuda:0"
+  std::string sha256;        ///< of the weight file; empty for random initialisation
+  std::string device;        ///< "cpu", "cuda:0"
+  std::string why_cpu = {};  ///< Placement's
 };
 
 /// fetch (or read) -> parse -> build -> bind -> load, then one inference at the given input size as

@@ -75,8 +75,7 @@ Result<Choice> choose(const Settings& settings) {
   TV_RETURN_IF_ERROR(check_source(*choice.weights, settings));
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
   // an application cannot overlook.
-  const inference::Device device = choice.spec.device.value_or(inference::Device{});
-  if (auto backend = inference::open_backend(device.kind); !backend) return backend.error();
+  if (auto placement = inference::place(choice.spec.device); !placement) return placement.error();
   choice.spec.weights = choice.weights;
   choice.spec.weights_file = settings.weights_file;
   choice.spec.executor = settings.executor;

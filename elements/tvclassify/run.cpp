@@ -55,6 +55,8 @@ Run::Run(GstElement* element, Choice choice, const Settings& settings)
     const int side = choice_.recipe.crop_size;
     GST_INFO_OBJECT(element_, "%s on %s, input %dx%d", name.c_str(), model.device.c_str(), side,
                     side);
+    if (!model.why_cpu.empty())
+      GST_INFO_OBJECT(element_, "device=auto is the CPU: %s", model.why_cpu.c_str());
     post_progress(element_, GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device, 100);
   };
   listener.failed = [this, name](const Error& error) {

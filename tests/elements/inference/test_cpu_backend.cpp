@@ -345,6 +345,11 @@ START_TEST(models_load_from_an_application_in_one_call) {
   const auto ready = load_model({.builder = "squeezenet1_1", .num_classes = 4, .seed = 3}, {}, 32);
   ck_assert(static_cast<bool>(ready));
   expect_equal(ready->device, "cpu");
+  expect_contains(ready->why_cpu, "no cuda backend");
+  const auto asked = load_model({.builder = "squeezenet1_1", .device = Device{}});
+  ck_assert(static_cast<bool>(asked));
+  expect_equal(asked->device, "cpu");
+  expect_equal(asked->why_cpu, "");
   expect_equal(ready->sha256, "");
   ck_assert_uint_eq(run(*ready->model, {2, 3, 32, 40}).size(), 8);
   const auto missing = load_model({.builder = "resnet18", .weights_file = "absent/file.pth"});

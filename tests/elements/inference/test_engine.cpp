@@ -148,6 +148,19 @@ START_TEST(the_first_good_module_on_the_path_is_opened_once) {
 }
 END_TEST
 
+START_TEST(without_a_wish_the_gpu_comes_first) {
+  const Folder good;
+  good.copy_module(SAME_VERSION_MODULE);
+  search_in(good.path().string());
+  const auto placement = place(std::nullopt);
+  ck_assert_msg(static_cast<bool>(placement), "%s",
+                placement ? "" : placement.error().text().c_str());
+  ck_assert(placement->device.kind == DeviceKind::kCuda);
+  expect_equal(placement->backend->description(), "fake");
+  expect_equal(placement->why_cpu, "");
+}
+END_TEST
+
 START_TEST(loading_fails_before_anything_is_downloaded) {
   search_in("");
   const auto cuda = Device{DeviceKind::kCuda, 0};
@@ -165,5 +178,5 @@ int main() {
       logits_that_are_no_numbers_have_no_scores, a_missing_module_is_named_with_every_place,
       a_module_of_another_version_is_refused, a_damaged_module_is_told_in_the_loaders_words,
       a_library_that_is_no_backend_is_refused, the_first_good_module_on_the_path_is_opened_once,
-      loading_fails_before_anything_is_downloaded);
+      without_a_wish_the_gpu_comes_first, loading_fails_before_anything_is_downloaded);
 }
