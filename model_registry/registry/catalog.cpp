@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "model_registry/registry/builtin.hpp"
@@ -124,21 +125,25 @@ Result<std::vector<const Weights*>> Catalog::model_weights(std::string_view buil
 }
 
 std::vector<std::string> Catalog::nearest(std::string_view name, std::size_t count) const {
-  if (name.size() > kLongestName) return {};
-  std::vector<std::pair<int, std::string>> candidates;
+  if (name.size() > kLongestName || count == 0) return {};
+  const std::string typed = fold_case(name);
+  std::vector<std::pair<int, std::string>> best;  // nearest first, of equals the first one added
   const auto add = [&](std::string candidate) {
-    candidates.emplace_back(typing_distance(name, candidate), std::move(candidate));
+    const int enough = best.size() < count ? std::numeric_limits<int>::max() : best.back().first;
+    const int distance = typing_distance(typed, fold_case(candidate), enough);
+    if (distance >= enough) return;
+    const auto farther = [](int value, const auto& other) { return value < other.first; };
+    best.emplace(std::upper_bound(best.begin(), best.end(), distance, farther), distance,
+                 std::move(candidate));
+    if (best.size() > count) best.pop_back();
   };
   for (const std::string_view builder : builtin_builders()) add(std::string(builder));
   for (const Weights* weights : all_) {
     add(weights->name());
     if (weights->is_default) add(std::string(weights->enum_name) + ".DEFAULT");
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  candidates.resize(std::min(count, candidates.size()));
   std::vector<std::string> names;
-  for (auto& candidate : candidates) names.push_back(std::move(candidate.second));
+  for (auto& entry : best) names.push_back(std::move(entry.second));
   return names;
 }
 

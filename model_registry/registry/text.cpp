@@ -65,25 +65,32 @@ const char* text_fault(std::string_view text) {
   return nullptr;
 }
 
-int typing_distance(std::string_view typed, std::string_view name) {
+int typing_distance(std::string_view typed, std::string_view name, int enough) {
   constexpr int kEdit = 4;
   constexpr int kCompletion = 1;
   // Rows of the usual dynamic programme: row[j] = cost of turning the first i typed letters into
   // the first j of name.
   const std::size_t width = name.size() + 1;
-  std::vector<int> before(width), last(width), row(width);
+  std::vector<int> rows(3 * width);
+  int *before = rows.data(), *last = before + width, *row = last + width;
   for (std::size_t j = 0; j < width; ++j) row[j] = static_cast<int>(j) * kEdit;
+  int least = 0;  // of row
   for (std::size_t i = 1; i <= typed.size(); ++i) {
     std::swap(before, last);
     std::swap(last, row);
-    row[0] = static_cast<int>(i) * kEdit;
+    const int least_of_last = least;
+    least = row[0] = static_cast<int>(i) * kEdit;
     for (std::size_t j = 1; j < width; ++j) {
-      const bool same = lower(typed[i - 1]) == lower(name[j - 1]);
-      row[j] = std::min({last[j - 1] + (same ? 0 : kEdit), last[j] + kEdit, row[j - 1] + kEdit});
-      const bool swapped = i > 1 && j > 1 && lower(typed[i - 1]) == lower(name[j - 2]) &&
-                           lower(typed[i - 2]) == lower(name[j - 1]);
-      if (swapped) row[j] = std::min(row[j], before[j - 2] + kEdit);
+      const bool same = typed[i - 1] == name[j - 1];
+      int cost = std::min({last[j - 1] + (same ? 0 : kEdit), last[j] + kEdit, row[j - 1] + kEdit});
+      const bool swapped =
+          i > 1 && j > 1 && typed[i - 1] == name[j - 2] && typed[i - 2] == name[j - 1];
+      if (swapped) cost = std::min(cost, before[j - 2] + kEdit);
+      row[j] = cost;
+      least = std::min(least, cost);
     }
+    // Every later cost comes from this row, or by a swap from the one before it.
+    if (std::min(least, least_of_last + kEdit) >= enough) return enough;
   }
   int best = row[width - 1];
   for (std::size_t j = 0; j < width; ++j)

@@ -1,6 +1,7 @@
 // Small things about text that the registry's files share: letter case, safe quoting, UTF-8.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -19,9 +20,12 @@ std::string in_quotes(std::string_view text);
 /// separators), else what it holds: "a control character" or "bytes that are not UTF-8".
 const char* text_fault(std::string_view text);
 
-/// How far `typed` is from `name`, letter case aside: 4 for each letter that must be replaced,
-/// inserted, removed or swapped with its neighbour, and 1 for each letter of `name` that follows
-/// after the last typed one (people stop early more often than they mistype). 0 = equal.
-int typing_distance(std::string_view typed, std::string_view name);
+/// How far `typed` is from `name`, both as fold_case() gives them: 4 for each letter that must be
+/// replaced, inserted, removed or swapped with its neighbour, and 1 for each letter of `name` that
+/// follows after the last typed one (people stop early more often than they mistype). 0 = equal.
+/// Where it is at least `enough`, the answer may be any number from `enough` up: that is known
+/// sooner.
+int typing_distance(std::string_view typed, std::string_view name,
+                    int enough = std::numeric_limits<int>::max());
 
 }  // namespace tv

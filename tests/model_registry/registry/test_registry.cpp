@@ -183,14 +183,55 @@ START_TEST(nearest_names_first) {
 }
 END_TEST
 
+using Words = std::vector<std::string>;
+
+START_TEST(nearest_names_are_those_of_the_least_distance) {
+  const std::size_t all = tv::nearest_weights("", 10'000).size();
+  for (const char* typed :
+       {"", "resnet", "VGG16_Weights.DEFAULT", "squeeznet1_1.imagenet1k", "Swin_", "zzzzzzzzzz",
+        "a name that is far longer than any of those that there are, and like none of them"}) {
+    const auto distance = [&](const std::string& name) {
+      return tv::typing_distance(tv::fold_case(typed), tv::fold_case(name));
+    };
+    const Words complete = tv::nearest_weights(typed, 10'000);
+    ck_assert_uint_eq(complete.size(), all);
+    ck_assert(std::is_sorted(complete.begin(), complete.end(), [&](const auto& a, const auto& b) {
+      return distance(a) < distance(b);
+    }));
+    for (const std::size_t count : {1, 3, 17}) {
+      const Words expected(complete.begin(), complete.begin() + static_cast<int>(count));
+      ck_assert_msg(tv::nearest_weights(typed, count) == expected, "%s, %zu", typed, count);
+    }
+  }
+}
+END_TEST
+
 START_TEST(distances) {
-  ck_assert_int_eq(tv::typing_distance("resnet50", "ResNet50"), 0);
+  ck_assert_int_eq(tv::typing_distance("resnet50", "resnet50"), 0);
   ck_assert_int_eq(tv::typing_distance("", "abc"), 3);          // nothing typed yet
   ck_assert_int_eq(tv::typing_distance("abc", ""), 12);         // three letters too many
   ck_assert_int_eq(tv::typing_distance("ab", "ba"), 4);         // one swap
   ck_assert_int_eq(tv::typing_distance("axc", "abc"), 4);       // one wrong letter
   ck_assert_int_eq(tv::typing_distance("ac", "abc"), 4);        // one letter forgotten
   ck_assert_int_eq(tv::typing_distance("vgg", "vgg16_bn"), 5);  // typed so far
+}
+END_TEST
+
+// Every pair of words of up to five letters out of two.
+START_TEST(distances_stop_no_sooner_than_asked) {
+  Words words{""};
+  for (std::size_t i = 0; words[i].size() < 5; ++i)
+    for (const char letter : {'a', 'b'}) words.push_back(words[i] + letter);
+  for (const std::string& typed : words)
+    for (const std::string& name : words) {
+      const int distance = tv::typing_distance(typed, name);
+      for (int enough = 0; enough <= distance + 1; ++enough) {
+        const int found = tv::typing_distance(typed, name, enough);
+        const bool right = distance < enough ? found == distance : found >= enough;
+        ck_assert_msg(right, "%s, %s: %d, with %d enough %d", typed.c_str(), name.c_str(), distance,
+                      enough, found);
+      }
+    }
 }
 END_TEST
 
@@ -332,6 +373,8 @@ int main() {
   return tv::test::run_suite(
       "registry", 60, rows_hold_their_promises, get_weight_is_exact, get_weight_says_what_is_wrong,
       hostile_names_stay_on_one_line, resolve_takes_what_people_type, resolve_refuses_the_rest,
-      nearest_names_first, distances, lists_models, matches_patterns, lists_entries_of_a_builder,
-      transforms_take_overrides, transforms_describe_themselves, meta_by_key, meta_in_order);
+      nearest_names_first, nearest_names_are_those_of_the_least_distance, distances,
+      distances_stop_no_sooner_than_asked, lists_models, matches_patterns,
+      lists_entries_of_a_builder, transforms_take_overrides, transforms_describe_themselves,
+      meta_by_key, meta_in_order);
 }
