@@ -64,9 +64,10 @@ Result<Checkpoint> read_checkpoint(const FileBytes& file);
 Status write_tensor(const std::string& path, const TensorView& tensor);
 
 /// Writes an OrderedDict state dict so that Python's load_state_dict(torch.load(...)) takes it; as
-/// write_tensor(). `versions` becomes `_metadata`: module path -> version ("" is the whole model).
-/// Without it Python assumes that the file is older than all versions, which MNASNet refuses. Names
-/// must differ.
+/// write_tensor(). `versions` becomes the dict's `_metadata` attribute, as of a Module's
+/// state_dict(): module path -> version ("" is the whole model). Where a module is not listed,
+/// Python takes the file to be older than all versions: torchvision's MNASNet refuses that, and
+/// BatchNorm does not miss num_batches_tracked. Names must differ.
 Status write_state_dict(const std::string& path,
                         const std::vector<std::pair<std::string, TensorView>>& entries,
                         const std::map<std::string, std::int64_t>& versions = {});

@@ -104,6 +104,13 @@ Status write_state_dict(const std::string& path,
             checkpoint::printable(path) + ": two tensors are called " + checkpoint::quoted(name),
             ""};
     }
+    for (const auto& [module, version] : versions)
+      if (!checkpoint::valid_utf8(module))
+        return Error{Code::kInvalidArgument,
+                     checkpoint::printable(path) + ": the name of module " +
+                         checkpoint::quoted(module) + ", version " + std::to_string(version) +
+                         ", is not UTF-8",
+                     ""};
     PickleWriter writer;
     writer.state_dict(entries, versions);
     return write_archive(path, writer);

@@ -6,6 +6,7 @@
 // "what", "hint"}.
 //
 //   dump_checkpoint --copy FILE OUT
+//   dump_checkpoint --copy-without-versions FILE OUT
 //
 // Writes the tensors that were read with write_state_dict, or a bare one with write_tensor.
 // Exit status: 0 read, 1 refused, 2 wrong use.
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <ctime>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -108,7 +110,7 @@ json dump(const std::string& path) {
   return out;
 }
 
-int copy(const std::string& from, const std::string& to) {
+int copy(const std::string& from, const std::string& to, bool with_versions) {
   const auto file = tv::read_file(from);
   if (!file) return std::puts(file.error().text().c_str()), 1;
   const auto checkpoint = tv::read_checkpoint(*file);
@@ -116,9 +118,11 @@ int copy(const std::string& from, const std::string& to) {
   std::vector<std::pair<std::string, tv::TensorView>> tensors;
   for (const auto& [name, value] : checkpoint->entries)
     if (value.tensor() != nullptr) tensors.emplace_back(name, *value.tensor());
+  std::map<std::string, std::int64_t> versions;
+  if (with_versions) versions = checkpoint->versions;
   const bool bare = tensors.size() == 1 && tensors[0].first.empty();
-  const tv::Status written = bare ? tv::write_tensor(to, tensors[0].second)
-                                  : tv::write_state_dict(to, tensors, checkpoint->versions);
+  const tv::Status written =
+      bare ? tv::write_tensor(to, tensors[0].second) : tv::write_state_dict(to, tensors, versions);
   if (!written) return std::puts(written.error().text().c_str()), 1;
   return 0;
 }
@@ -127,8 +131,10 @@ int copy(const std::string& from, const std::string& to) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "--copy" && argc == 4) return copy(argv[2], argv[3]);
-  if (argc != 2) return std::fputs("usage: dump_checkpoint FILE | --copy FILE OUT\n", stderr), 2;
+  if (mode.starts_with("--copy") && argc == 4) return copy(argv[2], argv[3], mode == "--copy");
+  if (argc != 2)
+    return std::fputs("usage: dump_checkpoint FILE | --copy[-without-versions] FILE OUT\n", stderr),
+           2;
   const json out = dump(mode);
   std::cout << out.dump() << std::endl;
   return out["ok"] ? 0 : 1;

@@ -105,6 +105,18 @@ START_TEST(records_are_named_after_the_file) {
 }
 END_TEST
 
+START_TEST(takes_the_longest_names) {
+  const TempFolder folder;
+  const std::string path = folder.path(std::string(252, 'a') + ".pt");
+  const tv::Status written = tv::write_tensor(path, floats({2}, {1}));
+  ck_assert_msg(static_cast<bool>(written), "%s", written ? "" : written.error().what.c_str());
+  ck_assert_uint_eq(read_back(path).entries.size(), 1);
+  expect_error(tv::write_tensor(folder.path(std::string(256, 'a')), floats({2}, {1})),
+               tv::Code::kUnwritable, "File name too long");
+  ck_assert_uint_eq(folder.count(), 1);
+}
+END_TEST
+
 START_TEST(replaces_a_file_and_keeps_it_on_failure) {
   const TempFolder folder;
   const std::string path = folder.path("y.pt");
@@ -169,6 +181,8 @@ START_TEST(refuses_bad_tensors) {
                "axis is no dimension");
   expect_error(tv::write_state_dict(path, {{"\xff", floats({2}, {1})}}), tv::Code::kInvalidArgument,
                "not UTF-8");
+  expect_error(tv::write_state_dict(path, {{"a", floats({2}, {1})}}, {{"\xff", 2}}),
+               tv::Code::kInvalidArgument, "module \"\\xff\", version 2, is not UTF-8");
   ck_assert_uint_eq(folder.count(), 0);
 }
 END_TEST
@@ -177,7 +191,7 @@ END_TEST
 
 Suite* write_suite() {
   return tv::test::make_suite("write", 60, state_dict_reads_back, tensor_reads_back,
-                              records_are_named_after_the_file,
+                              records_are_named_after_the_file, takes_the_longest_names,
                               replaces_a_file_and_keeps_it_on_failure, full_disk_leaves_nothing,
                               refuses_bad_targets, refuses_bad_tensors);
 }
