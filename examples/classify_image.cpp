@@ -37,9 +37,14 @@ Picture copy_rows(GstVideoFrame& frame) {
 
 // Any file that GStreamer can decode; of a video the first frame.
 tv::Result<Picture> read_picture(const char* path) {
+  g_autoptr(GError) fault = nullptr;
   g_autoptr(GstElement) pipeline = gst_parse_launch(
       "filesrc name=file ! decodebin ! videoconvert ! video/x-raw,format=RGB ! appsink name=sink",
-      nullptr);
+      &fault);
+  // An element that is not installed leaves a part of the pipeline behind, and an error.
+  if (!pipeline || fault)
+    return tv::Error{tv::Code::kUnavailable, fault ? fault->message : "no pipeline",
+                     "install gstreamer1.0-plugins-base"};
   g_autoptr(GstElement) file = gst_bin_get_by_name(GST_BIN(pipeline), "file");
   g_autoptr(GstElement) sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
   g_object_set(file, "location", path, nullptr);

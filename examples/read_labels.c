@@ -77,7 +77,8 @@ int main(int argc, char** argv) {
             "fakesink sync=false"
           : "videotestsrc num-buffers=30 ! tvclassify name=classify top-k=3 ! fakesink sync=false",
       &error);
-  if (!pipeline) {
+  if (!pipeline ||
+      error) { /* an element that is not installed leaves a part behind, and an error */
     g_printerr("%s\n", error->message);
     return 1;
   }

@@ -12,7 +12,7 @@ import warnings
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402
+from gi.repository import GLib, Gst  # noqa: E402
 
 # Gst.Structure.get_array() gives a GObject.ValueArray, which GLib calls deprecated but PyGObject needs here.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -43,7 +43,10 @@ def main():
         sys.exit("usage: read_labels.py WEIGHTS [FILE]")
     Gst.init(None)
     source = "filesrc name=file ! decodebin ! videoconvert" if len(sys.argv) == 3 else "videotestsrc num-buffers=30"
-    pipeline = Gst.parse_launch(f"{source} ! tvclassify name=classify top-k=3 ! fakesink sync=false")
+    try:
+        pipeline = Gst.parse_launch(f"{source} ! tvclassify name=classify top-k=3 ! fakesink sync=false")
+    except GLib.Error as error:  # an element that is not installed
+        sys.exit(error.message)
     classify = pipeline.get_by_name("classify")
     classify.set_property("weights", sys.argv[1])
     if len(sys.argv) == 3:

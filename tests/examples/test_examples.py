@@ -1,15 +1,18 @@
 """Runs the examples as a user would, on short streams, and reads what they print.
 
-Environment: TV_EXAMPLES (folder of the scripts), TV_READ_LABELS (the C program), TV_SYSTEM_PYTHON (has PyGObject), and
-that of the element's tests.
+Environment: TV_EXAMPLES (folder of the scripts), TV_READ_LABELS and TV_CLASSIFY_IMAGE (programs), TV_SYSTEM_PYTHON (has
+PyGObject), and that of the element's tests.
 """
 
+import json
 import os
 import pathlib
 import re
 import subprocess
 import tempfile
 import unittest
+
+from PIL import Image
 
 EXAMPLES = pathlib.Path(os.environ["TV_EXAMPLES"])
 WEIGHTS = "Tiny_Weights.V1"
@@ -24,6 +27,17 @@ class Examples(unittest.TestCase):
             "GST_REGISTRY": os.path.join(cls.folder.name, "registry.bin"),
             "LC_ALL": "C.UTF-8",
         }
+        # A GStreamer with filesrc and fakesink, and nothing else.
+        text = subprocess.run(["gst-inspect-1.0", "coreelements"], check=True, env=cls.environment, capture_output=True, text=True)
+        core = pathlib.Path(re.search(r"^ *Filename +(\S+)$", text.stdout, re.M)[1])
+        folder = pathlib.Path(cls.folder.name, "core")
+        folder.mkdir()
+        (folder / core.name).symlink_to(core)
+        cls.core_only = {
+            "GST_REGISTRY": os.path.join(cls.folder.name, "core.bin"),
+            "GST_PLUGIN_PATH": str(folder),
+            "GST_PLUGIN_SYSTEM_PATH": "",
+        }
         # Five red frames, then five blue ones.
         cls.video = os.path.join(cls.folder.name, "clip.avi")
         frames = "video/x-raw,format=I420,width=64,height=48,framerate=25/1"
@@ -37,8 +51,9 @@ class Examples(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def run_example(self, *command, status=0):
-        result = subprocess.run(command, env=self.environment, capture_output=True, encoding="utf-8", timeout=60)
+    def run_example(self, *command, status=0, **more):
+        environment = {**self.environment, **more}
+        result = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=60)
         self.assertEqual(result.returncode, status, result.stdout + result.stderr)
         return result
 
@@ -56,6 +71,42 @@ class Examples(unittest.TestCase):
         failed = self.run_example(*program, "Tiny_Weights.V2", status=1)
         self.assertIn("Tiny_Weights.V1", failed.stderr)
         self.assertNotIn("frame ", failed.stdout)
+        # A missing plugin is named in one line.
+        failed = self.run_example(*program, WEIGHTS, self.video, status=1, **self.core_only)
+        self.assertRegex(failed.stderr, r'\A.*no element "decodebin".*\n\Z')
+
+    def test_image(self):
+        program = os.environ["TV_CLASSIFY_IMAGE"]
+        fixture = pathlib.Path(os.environ["TV_FIXTURE"])
+        expected = json.loads((fixture / "expected.json").read_text())
+        self.assertGreater(len(expected["pictures"]), 20)
+        for row in expected["pictures"]:
+            picture = pathlib.Path(self.folder.name, "picture.png")
+            pixels = (fixture / "pictures" / row["file"]).read_bytes()
+            Image.frombytes("RGB", (row["width"], row["height"]), pixels).save(picture)
+            text = self.run_example(program, WEIGHTS, picture).stdout
+            category, score = re.fullmatch(r"(.*): (\d+\.\d)%\n", text).groups()
+            # torchvision's own answer for the same pixels; printed with one decimal
+            best = max(row["scores"])
+            self.assertAlmostEqual(float(score), 100 * best, delta=0.051, msg=row["file"])
+            close = [c for c, s in zip(expected["categories"], row["scores"]) if best - s < 1e-4]
+            self.assertIn(category, close, row["file"])
+
+    def test_image_failures(self):
+        program = os.environ["TV_CLASSIFY_IMAGE"]
+        text = pathlib.Path(self.folder.name, "text.png")
+        text.write_text("no picture\n" * 100)
+        for arguments, words in (
+            (("Tiny_Weights.V2", text), "Tiny_Weights.V1"),
+            ((WEIGHTS, text), "text.png"),
+            ((WEIGHTS, text.with_name("missing.png")), "missing.png"),
+        ):
+            failed = self.run_example(program, *arguments, status=1)
+            self.assertIn(words, failed.stderr)
+            self.assertEqual(failed.stdout, "")
+        self.assertIn("usage", self.run_example(program, WEIGHTS, status=2).stderr)
+        failed = self.run_example(program, WEIGHTS, text, status=1, **self.core_only)
+        self.assertRegex(failed.stderr, r'\A.*no element "decodebin".*\n\Z')
 
     def test_c_reader(self):
         self.check_reader(os.environ["TV_READ_LABELS"])
