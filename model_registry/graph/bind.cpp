@@ -137,10 +137,13 @@ Error misfit_error(const Misfit& misfit, const Network& network) {
   append_list(lists, "of another type", misfit.types, ", ");
   std::string hint;
   if (misfit.other_num_classes > 0) {
-    hint = misfit.head + " has " + std::to_string(misfit.other_num_classes) +
-           " classes, the entry " + std::to_string(network.num_classes()) +
-           ": add a user-defined entry with the file's own categories, or build with num_classes=" +
-           std::to_string(misfit.other_num_classes);
+    const std::string classes = std::to_string(misfit.other_num_classes);
+    // The weights name is all that an element's user can set; the other two ways have a number.
+    hint =
+        misfit.head + " has " + classes + " classes, the network was built for " +
+        std::to_string(network.num_classes()) + ": name the file and its " + classes +
+        " categories in a user-defined entry (docs/user-weights.md) and use that; tvmodels run " +
+        "and save take --num-classes " + classes + ", C++ num_classes=" + classes;
   }
   return {Code::kBadCheckpoint, "the tensors do not fit " + network.builder() + ": " + lists, hint};
 }

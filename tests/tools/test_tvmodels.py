@@ -419,6 +419,7 @@ def test_save_for_python(world, tmp_path, source):
     (["--model", "resnet18", "--weights", "ResNet50_Weights.DEFAULT"], "resnet50"),
     (["--model", "resnet18", "--weights", "V9"], "nearest"),
     (["--model", "resnet18", "--weights-file", "six.pth"], "fc.weight [6, 512], expected [1000, 512]"),
+    (["--model", "resnet18", "--weights-file", "six.pth"], "--num-classes 6"),
     (["--model", "resnet18", "--weights-file", "none.pth"], "none.pth"),
     (["--model", "resnet18", "--weights", "Six_Weights.V1", "--num-classes", "5"], "6"),
     (["--model", "resnet18", "--weights", "DEFAULT", "--offline"], "resnet18-f37072fd.pth"),

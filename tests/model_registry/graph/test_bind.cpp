@@ -153,9 +153,11 @@ START_TEST(another_number_of_classes_is_named_in_the_hint) {
                          Row{"squeezenet1_0", "classifier.1.weight"}}) {
     const std::string text =
         bind_error(file_of(*network_of(row.builder, 6)), *network_of(row.builder));
-    expect_contains(
-        text, std::string(row.head) + " has 6 classes, the entry 1000: add a user-defined entry");
-    expect_contains(text, "num_classes=6");
+    expect_contains(text, std::string(row.head) + " has 6 classes, the network was built for 1000");
+    // what the user of the element, of the command line and of the library can do
+    expect_contains(text, "its 6 categories in a user-defined entry");
+    expect_contains(text, "tvmodels run and save take --num-classes 6");
+    expect_contains(text, "C++ num_classes=6");
     expect_contains(text, "2 of another shape");
   }
 }
