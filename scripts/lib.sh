@@ -19,6 +19,9 @@ quietly() { # command...
   output=$("$@" 2>&1) || { tail -n 20 <<<"$output" >&2; return 1; }
 }
 
+# 12, 13, ...; 0 where this is no Debian.
+debian_version() { (. /etc/os-release 2>/dev/null && [ "$ID" = debian ] && echo "${VERSION_ID%%.*}") || echo 0; }
+
 check_distribution() {
   local ID=unknown VERSION_ID=0
   # shellcheck source=/dev/null
@@ -41,6 +44,8 @@ listed() { # file, group...
 
 install_packages() { # group...
   local missing=() name
+  # GstAnalytics comes with GStreamer 1.24, its headers in a package that Debian 12 does not need.
+  [ "$(debian_version)" -lt 13 ] || set -- "$@" build-13
   for name in $(listed "$root/scripts/packages.txt" "$@"); do
     # clang's runtime is named after its version: take whichever this distribution has.
     [ "$name" = libclang-rt-14-dev ] && name=libclang-rt-$(clang_version)-dev
@@ -100,8 +105,9 @@ PY
 
 torch_dir() { "$venv/bin/python" -c 'import importlib.util as u, os; print(os.path.dirname(u.find_spec("torch").origin))'; }
 
-# Configures what is not yet, sets the options given, and builds.
-build_project() { # meson options...
+# Configures what is not yet and sets the options given.
+configure_project() { # meson options...
+  [ "$(debian_version)" -lt 13 ] || set -- "$@" -Danalytics=enabled
   if [ ! -f "$build/build.ninja" ]; then
     say "Configuring $build"
     quietly meson setup "$build" "$root" -Dtorch_dir="$(torch_dir)" -Dtest_python="$venv/bin/python" "$@" ||
@@ -109,6 +115,11 @@ build_project() { # meson options...
   elif [ $# -gt 0 ]; then
     quietly meson configure "$build" "$@" || die "meson configure failed" "remove $build"
   fi
+}
+
+# Configures and builds.
+build_project() { # meson options...
+  configure_project "$@"
   say "Building (the first time takes a few minutes)"
   ninja -C "$build" --quiet || die "the build failed" "the compiler's message is above"
 }
