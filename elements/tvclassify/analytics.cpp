@@ -2,6 +2,13 @@
 
 #include <gst/analytics/analytics.h>
 
+// gst_analytics_mtd_set_semantic_tag() came after the oldest GStreamer that this file builds with,
+// so the headers may lack it. A weak symbol asks the library that is there when the plugin runs: it
+// is null where that library has no such function.
+extern "C" gboolean tv_set_semantic_tag(GstAnalyticsMtd*,
+                                        const gchar*) __asm__("gst_analytics_mtd_set_semantic_tag")
+    __attribute__((weak));
+
 namespace tv {
 namespace {
 
@@ -14,14 +21,10 @@ void add_classes(GstAnalyticsRelationMeta* relations, const std::string& tag,
     classes[i] = g_quark_from_string(labels[i].text.c_str());
   }
   GstAnalyticsClsMtd added;
-  const gboolean ok = gst_analytics_relation_meta_add_cls_mtd(relations, count, levels.data(),
-                                                              classes.data(), &added);
-#if GST_CHECK_VERSION(1, 30, 0)
-  if (ok) gst_analytics_mtd_set_semantic_tag(&added, tag.c_str());
-#else
-  static_cast<void>(ok);
-  static_cast<void>(tag);
-#endif
+  if (!gst_analytics_relation_meta_add_cls_mtd(relations, count, levels.data(), classes.data(),
+                                               &added))
+    return;
+  if (tv_set_semantic_tag) tv_set_semantic_tag(&added, tag.c_str());
 }
 
 }  // namespace
