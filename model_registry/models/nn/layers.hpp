@@ -68,7 +68,7 @@ class Linear final : public Module {
 };
 
 /// torch.nn.LayerNorm over the last dimension: [..., channels] -> the same.
-class LayerNorm final : public Module {
+class LayerNorm : public Module {
  public:
   LayerNorm(Build& build, int channels, double eps = 1e-5);
   Value forward(Value x) const override;
@@ -120,6 +120,12 @@ class GELU final : public Module {
 class Identity final : public Module {
  public:
   Value forward(Value x) const override { return x; }
+};
+
+/// [N, ...] -> [N, product of the rest].
+class Flatten final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::flatten(x); }
 };
 
 /// The identity: networks run in inference.

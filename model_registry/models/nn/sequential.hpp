@@ -1,4 +1,4 @@
-// torch.nn.Sequential: children named "0", "1", ..., run one after another.
+// torch.nn.Sequential: children named "0", "1", ..., or as they are told, run one after another.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,12 @@ class Sequential : public graph::Module {
   /// Adds a module behind the others.
   template <typename M>
   graph::Ref<M> append(std::unique_ptr<M> module) {
-    return add(std::to_string(children().size()), std::move(module));
+    return append(std::to_string(children().size()), std::move(module));
+  }
+  /// The same under a name of its own, as Python's OrderedDict gives it.
+  template <typename M>
+  graph::Ref<M> append(std::string name, std::unique_ptr<M> module) {
+    return add(std::move(name), std::move(module));
   }
   /// Constructs a module behind the others.
   template <typename M, typename... Args>
