@@ -30,14 +30,18 @@ struct ModelRow {
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
 };
 
+std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> squeezenet_models();
 
+// clang-format off
 inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
+    mnasnet_models,
     mobilenetv2_models,
     resnet_models,
     squeezenet_models,
 };
+// clang-format on
 
 }  // namespace tv::models

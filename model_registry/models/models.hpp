@@ -62,6 +62,10 @@ inline Result<Model> wide_resnet101_2(const BuildOptions& o = {}) { return get_m
 inline Result<Model> squeezenet1_0(const BuildOptions& o = {}) { return get_model("squeezenet1_0", o); }
 inline Result<Model> squeezenet1_1(const BuildOptions& o = {}) { return get_model("squeezenet1_1", o); }
 inline Result<Model> mobilenet_v2(const BuildOptions& o = {}) { return get_model("mobilenet_v2", o); }
+inline Result<Model> mnasnet0_5(const BuildOptions& o = {}) { return get_model("mnasnet0_5", o); }
+inline Result<Model> mnasnet0_75(const BuildOptions& o = {}) { return get_model("mnasnet0_75", o); }
+inline Result<Model> mnasnet1_0(const BuildOptions& o = {}) { return get_model("mnasnet1_0", o); }
+inline Result<Model> mnasnet1_3(const BuildOptions& o = {}) { return get_model("mnasnet1_3", o); }
 // clang-format on
 
 }  // namespace tv

@@ -54,6 +54,10 @@ START_TEST(each_builder_function_builds_its_own_model) {
     Result<Model> (*build)(const BuildOptions&);
   };
   const Row rows[] = {
+      {"mnasnet0_5", mnasnet0_5},
+      {"mnasnet0_75", mnasnet0_75},
+      {"mnasnet1_0", mnasnet1_0},
+      {"mnasnet1_3", mnasnet1_3},
       {"mobilenet_v2", mobilenet_v2},
       {"resnet101", resnet101},
       {"resnet152", resnet152},
