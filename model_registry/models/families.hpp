@@ -32,6 +32,7 @@ struct ModelRow {
 
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
+std::vector<ModelRow> mobilenetv3_models();
 std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> squeezenet_models();
 
@@ -39,6 +40,7 @@ std::vector<ModelRow> squeezenet_models();
 inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     mnasnet_models,
     mobilenetv2_models,
+    mobilenetv3_models,
     resnet_models,
     squeezenet_models,
 };

@@ -66,6 +66,8 @@ inline Result<Model> mnasnet0_5(const BuildOptions& o = {}) { return get_model("
 inline Result<Model> mnasnet0_75(const BuildOptions& o = {}) { return get_model("mnasnet0_75", o); }
 inline Result<Model> mnasnet1_0(const BuildOptions& o = {}) { return get_model("mnasnet1_0", o); }
 inline Result<Model> mnasnet1_3(const BuildOptions& o = {}) { return get_model("mnasnet1_3", o); }
+inline Result<Model> mobilenet_v3_large(const BuildOptions& o = {}) { return get_model("mobilenet_v3_large", o); }
+inline Result<Model> mobilenet_v3_small(const BuildOptions& o = {}) { return get_model("mobilenet_v3_small", o); }
 // clang-format on
 
 }  // namespace tv

@@ -59,6 +59,8 @@ START_TEST(each_builder_function_builds_its_own_model) {
       {"mnasnet1_0", mnasnet1_0},
       {"mnasnet1_3", mnasnet1_3},
       {"mobilenet_v2", mobilenet_v2},
+      {"mobilenet_v3_large", mobilenet_v3_large},
+      {"mobilenet_v3_small", mobilenet_v3_small},
       {"resnet101", resnet101},
       {"resnet152", resnet152},
       {"resnet18", resnet18},
