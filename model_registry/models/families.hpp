@@ -34,6 +34,7 @@ std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> mobilenetv3_models();
 std::vector<ModelRow> resnet_models();
+std::vector<ModelRow> shufflenetv2_models();
 std::vector<ModelRow> squeezenet_models();
 
 // clang-format off
@@ -42,6 +43,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     mobilenetv2_models,
     mobilenetv3_models,
     resnet_models,
+    shufflenetv2_models,
     squeezenet_models,
 };
 // clang-format on

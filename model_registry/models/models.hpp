@@ -68,6 +68,10 @@ inline Result<Model> mnasnet1_0(const BuildOptions& o = {}) { return get_model("
 inline Result<Model> mnasnet1_3(const BuildOptions& o = {}) { return get_model("mnasnet1_3", o); }
 inline Result<Model> mobilenet_v3_large(const BuildOptions& o = {}) { return get_model("mobilenet_v3_large", o); }
 inline Result<Model> mobilenet_v3_small(const BuildOptions& o = {}) { return get_model("mobilenet_v3_small", o); }
+inline Result<Model> shufflenet_v2_x0_5(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x0_5", o); }
+inline Result<Model> shufflenet_v2_x1_0(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x1_0", o); }
+inline Result<Model> shufflenet_v2_x1_5(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x1_5", o); }
+inline Result<Model> shufflenet_v2_x2_0(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x2_0", o); }
 // clang-format on
 
 }  // namespace tv
