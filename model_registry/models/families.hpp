@@ -30,6 +30,7 @@ struct ModelRow {
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
 };
 
+std::vector<ModelRow> efficientnet_models();
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> mobilenetv3_models();
@@ -39,6 +40,7 @@ std::vector<ModelRow> squeezenet_models();
 
 // clang-format off
 inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
+    efficientnet_models,
     mnasnet_models,
     mobilenetv2_models,
     mobilenetv3_models,

@@ -54,6 +54,17 @@ START_TEST(each_builder_function_builds_its_own_model) {
     Result<Model> (*build)(const BuildOptions&);
   };
   const Row rows[] = {
+      {"efficientnet_b0", efficientnet_b0},
+      {"efficientnet_b1", efficientnet_b1},
+      {"efficientnet_b2", efficientnet_b2},
+      {"efficientnet_b3", efficientnet_b3},
+      {"efficientnet_b4", efficientnet_b4},
+      {"efficientnet_b5", efficientnet_b5},
+      {"efficientnet_b6", efficientnet_b6},
+      {"efficientnet_b7", efficientnet_b7},
+      {"efficientnet_v2_l", efficientnet_v2_l},
+      {"efficientnet_v2_m", efficientnet_v2_m},
+      {"efficientnet_v2_s", efficientnet_v2_s},
       {"mnasnet0_5", mnasnet0_5},
       {"mnasnet0_75", mnasnet0_75},
       {"mnasnet1_0", mnasnet1_0},
