@@ -34,6 +34,7 @@ std::vector<ModelRow> efficientnet_models();
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> mobilenetv3_models();
+std::vector<ModelRow> regnet_models();
 std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> shufflenetv2_models();
 std::vector<ModelRow> squeezenet_models();
@@ -44,6 +45,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     mnasnet_models,
     mobilenetv2_models,
     mobilenetv3_models,
+    regnet_models,
     resnet_models,
     shufflenetv2_models,
     squeezenet_models,

@@ -83,6 +83,21 @@ inline Result<Model> shufflenet_v2_x0_5(const BuildOptions& o = {}) { return get
 inline Result<Model> shufflenet_v2_x1_0(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x1_0", o); }
 inline Result<Model> shufflenet_v2_x1_5(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x1_5", o); }
 inline Result<Model> shufflenet_v2_x2_0(const BuildOptions& o = {}) { return get_model("shufflenet_v2_x2_0", o); }
+inline Result<Model> regnet_y_400mf(const BuildOptions& o = {}) { return get_model("regnet_y_400mf", o); }
+inline Result<Model> regnet_y_800mf(const BuildOptions& o = {}) { return get_model("regnet_y_800mf", o); }
+inline Result<Model> regnet_y_1_6gf(const BuildOptions& o = {}) { return get_model("regnet_y_1_6gf", o); }
+inline Result<Model> regnet_y_3_2gf(const BuildOptions& o = {}) { return get_model("regnet_y_3_2gf", o); }
+inline Result<Model> regnet_y_8gf(const BuildOptions& o = {}) { return get_model("regnet_y_8gf", o); }
+inline Result<Model> regnet_y_16gf(const BuildOptions& o = {}) { return get_model("regnet_y_16gf", o); }
+inline Result<Model> regnet_y_32gf(const BuildOptions& o = {}) { return get_model("regnet_y_32gf", o); }
+inline Result<Model> regnet_y_128gf(const BuildOptions& o = {}) { return get_model("regnet_y_128gf", o); }
+inline Result<Model> regnet_x_400mf(const BuildOptions& o = {}) { return get_model("regnet_x_400mf", o); }
+inline Result<Model> regnet_x_800mf(const BuildOptions& o = {}) { return get_model("regnet_x_800mf", o); }
+inline Result<Model> regnet_x_1_6gf(const BuildOptions& o = {}) { return get_model("regnet_x_1_6gf", o); }
+inline Result<Model> regnet_x_3_2gf(const BuildOptions& o = {}) { return get_model("regnet_x_3_2gf", o); }
+inline Result<Model> regnet_x_8gf(const BuildOptions& o = {}) { return get_model("regnet_x_8gf", o); }
+inline Result<Model> regnet_x_16gf(const BuildOptions& o = {}) { return get_model("regnet_x_16gf", o); }
+inline Result<Model> regnet_x_32gf(const BuildOptions& o = {}) { return get_model("regnet_x_32gf", o); }
 // clang-format on
 
 }  // namespace tv
