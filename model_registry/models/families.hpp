@@ -30,6 +30,7 @@ struct ModelRow {
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
 };
 
+std::vector<ModelRow> convnext_models();
 std::vector<ModelRow> efficientnet_models();
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
@@ -41,6 +42,7 @@ std::vector<ModelRow> squeezenet_models();
 
 // clang-format off
 inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
+    convnext_models,
     efficientnet_models,
     mnasnet_models,
     mobilenetv2_models,

@@ -154,6 +154,12 @@ def answers(model, sizes, smallest):
     return pairs
 
 
+# Tensors that no module of torch.nn holds, by the last part of their name.
+DISTURBED = {
+    "layer_scale": lambda t: t.uniform_(0.2, 0.6),  # 1e-6 hides what the block computes
+}
+
+
 def disturb(model):
     """Every parameter and statistic off its default (mean 0, variance 1, weight 1, bias 0). The variances are small,
     so that a wrong epsilon shows; the weights make up for them, so that deep networks do not overflow."""
@@ -167,6 +173,11 @@ def disturb(model):
                 module.num_batches_tracked.fill_(12345)
             elif getattr(module, "bias", None) is not None:
                 module.bias.normal_(0, 0.1)
+            if isinstance(module, torch.nn.LayerNorm):
+                module.weight.uniform_(0.5, 1.5)
+        for name, tensor in model.state_dict().items():
+            if rule := DISTURBED.get(name.rpartition(".")[2]):
+                rule(tensor)
         # SqueezeNet's head ends in a relu: keep most of its logits above zero.
         if hasattr(model, "classifier") and isinstance(model.classifier[1], torch.nn.Conv2d):
             model.classifier[1].bias.add_(1)

@@ -1,4 +1,5 @@
 // The blocks that papers share: names, shapes, and the numbers that they compute from options.
+#include "model_registry/models/models.hpp"
 #include "model_registry/models/nn/conv_norm_activation.hpp"
 #include "model_registry/models/nn/layer_norm2d.hpp"
 #include "model_registry/models/nn/make_divisible.hpp"
@@ -135,10 +136,21 @@ START_TEST(layer_norm_2d_needs_as_many_channels_as_it_has) {
 }
 END_TEST
 
+START_TEST(convnext_accepts_its_documented_minimum_and_no_less) {
+  const auto model = get_model("convnext_tiny");
+  ck_assert(static_cast<bool>(model->network->trace({1, 3, 32, 32})));
+  const auto graph = model->network->trace({1, 3, 31, 224});
+  ck_assert(!graph);
+  expect_contains(graph.error().text(), "layer features.6.1 ");
+  expect_contains(graph.error().hint, "the smallest image for convnext_tiny is 32x32");
+}
+END_TEST
+
 int main() {
   return run_suite("blocks", 60, divisible_channels_lose_a_tenth_at_most,
                    a_block_has_the_members_that_it_is_asked_for,
                    a_block_keeps_the_size_whatever_kernel_and_dilation,
                    the_norm_of_a_block_has_its_epsilon, squeeze_and_excitation_weighs_its_input,
-                   layer_norm_2d_needs_as_many_channels_as_it_has);
+                   layer_norm_2d_needs_as_many_channels_as_it_has,
+                   convnext_accepts_its_documented_minimum_and_no_less);
 }

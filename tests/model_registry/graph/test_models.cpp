@@ -54,6 +54,10 @@ START_TEST(each_builder_function_builds_its_own_model) {
     Result<Model> (*build)(const BuildOptions&);
   };
   const Row rows[] = {
+      {"convnext_base", convnext_base},
+      {"convnext_large", convnext_large},
+      {"convnext_small", convnext_small},
+      {"convnext_tiny", convnext_tiny},
       {"efficientnet_b0", efficientnet_b0},
       {"efficientnet_b1", efficientnet_b1},
       {"efficientnet_b2", efficientnet_b2},
