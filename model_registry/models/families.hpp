@@ -30,7 +30,9 @@ struct ModelRow {
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
 };
 
+std::vector<ModelRow> alexnet_models();
 std::vector<ModelRow> convnext_models();
+std::vector<ModelRow> densenet_models();
 std::vector<ModelRow> efficientnet_models();
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
@@ -39,10 +41,13 @@ std::vector<ModelRow> regnet_models();
 std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> shufflenetv2_models();
 std::vector<ModelRow> squeezenet_models();
+std::vector<ModelRow> vgg_models();
 
 // clang-format off
 inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
+    alexnet_models,
     convnext_models,
+    densenet_models,
     efficientnet_models,
     mnasnet_models,
     mobilenetv2_models,
@@ -51,6 +56,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     resnet_models,
     shufflenetv2_models,
     squeezenet_models,
+    vgg_models,
 };
 // clang-format on
 

@@ -49,6 +49,11 @@ std::string recognise_builder(const Checkpoint& checkpoint);
 // Each is get_model() of its own name.
 // clang-format off
 using Builder = Result<Model>(const BuildOptions&);
+inline Result<Model> alexnet(const BuildOptions& o = {}) { return get_model("alexnet", o); }
+inline Result<Model> densenet121(const BuildOptions& o = {}) { return get_model("densenet121", o); }
+inline Result<Model> densenet161(const BuildOptions& o = {}) { return get_model("densenet161", o); }
+inline Result<Model> densenet169(const BuildOptions& o = {}) { return get_model("densenet169", o); }
+inline Result<Model> densenet201(const BuildOptions& o = {}) { return get_model("densenet201", o); }
 inline Result<Model> resnet18(const BuildOptions& o = {}) { return get_model("resnet18", o); }
 inline Result<Model> resnet34(const BuildOptions& o = {}) { return get_model("resnet34", o); }
 inline Result<Model> resnet50(const BuildOptions& o = {}) { return get_model("resnet50", o); }
@@ -102,6 +107,14 @@ inline Result<Model> regnet_x_3_2gf(const BuildOptions& o = {}) { return get_mod
 inline Result<Model> regnet_x_8gf(const BuildOptions& o = {}) { return get_model("regnet_x_8gf", o); }
 inline Result<Model> regnet_x_16gf(const BuildOptions& o = {}) { return get_model("regnet_x_16gf", o); }
 inline Result<Model> regnet_x_32gf(const BuildOptions& o = {}) { return get_model("regnet_x_32gf", o); }
+inline Result<Model> vgg11(const BuildOptions& o = {}) { return get_model("vgg11", o); }
+inline Result<Model> vgg11_bn(const BuildOptions& o = {}) { return get_model("vgg11_bn", o); }
+inline Result<Model> vgg13(const BuildOptions& o = {}) { return get_model("vgg13", o); }
+inline Result<Model> vgg13_bn(const BuildOptions& o = {}) { return get_model("vgg13_bn", o); }
+inline Result<Model> vgg16(const BuildOptions& o = {}) { return get_model("vgg16", o); }
+inline Result<Model> vgg16_bn(const BuildOptions& o = {}) { return get_model("vgg16_bn", o); }
+inline Result<Model> vgg19(const BuildOptions& o = {}) { return get_model("vgg19", o); }
+inline Result<Model> vgg19_bn(const BuildOptions& o = {}) { return get_model("vgg19_bn", o); }
 // clang-format on
 
 }  // namespace tv

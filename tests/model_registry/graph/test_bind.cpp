@@ -134,6 +134,66 @@ START_TEST(every_architecture_is_recognised) {
 }
 END_TEST
 
+START_TEST(networks_with_almost_the_same_names_are_told_apart) {
+  const char* const builders[] = {"alexnet",     "vgg11",       "vgg11_bn",    "vgg13",
+                                  "vgg13_bn",    "vgg16",       "vgg19",       "vgg19_bn",
+                                  "densenet121", "densenet161", "densenet169", "densenet201"};
+  const auto vgg16_bn = network_of("vgg16_bn");
+  const Checkpoint file = file_of(*vgg16_bn);
+  for (const char* const builder : builders)
+    expect_contains(bind_error(file, *network_of(builder)), "(the file looks like vgg16_bn)");
+  // One tensor more, less or of another shape, and it is no VGG at all.
+  Checkpoint more = file;
+  more.entries.push_back({"features.44.weight", {zeros({512, 512, 3, 3}, DType::kFloat32)}});
+  Checkpoint less = file;
+  remove(less, "features.1.running_var");
+  Checkpoint other = file;
+  tensor(other, "classifier.0.weight").sizes = {4096, 512};
+  for (const Checkpoint* const broken : {&more, &less, &other})
+    expect_equal(recognise_builder(*broken), "");
+}
+END_TEST
+
+START_TEST(names_of_published_densenets_are_understood) {
+  const auto network = network_of("densenet121");
+  Checkpoint old = file_of(*network);
+  int renamed = 0;
+  for (auto& [name, value] : old.entries) {
+    for (const std::string_view kind : {".norm1.", ".norm2.", ".conv1.", ".conv2."}) {
+      if (const auto at = name.find(kind); at != std::string::npos) {
+        name.insert(at + 5, ".");
+        ++renamed;
+        break;
+      }
+    }
+  }
+  ck_assert_int_eq(renamed, 58 * (2 * 5 + 2));
+  // The files have no counters, and torchvision knows no old name of one.
+  const std::string counter = "features.denseblock1.denselayer1.norm.1.num_batches_tracked";
+  expect_contains(bind_error(old, *network), "116 unexpected: " + counter);
+  std::erase_if(old.entries,
+                [](const auto& entry) { return entry.first.ends_with("num_batches_tracked"); });
+  expect_bound(old, *network);
+  expect_equal(recognise_builder(old), "densenet121");
+
+  const std::string dotted = "features.denseblock1.denselayer1.norm.1.weight";
+  for (const char* const wrong :
+       {"features.denseblock1.denselayer1.norm.3.weight",
+        "features.denseblock1.denselayer1.norm..1.weight",
+        "features.denseblock1.denselayer1.norm.1.weight.1", "features.transition1.norm.1.weight",
+        "features.denseblock1.denselayerx.norm.1.weight"}) {
+    Checkpoint file = old;
+    std::ranges::find(file.entries, dotted, [](const auto& entry) { return entry.first; })->first =
+        wrong;
+    expect_contains(bind_error(file, *network), std::string("1 unexpected: ") + wrong);
+  }
+  // Both names of one tensor.
+  old.entries.push_back(
+      {"features.denseblock1.denselayer1.norm1.weight", {zeros({64}, DType::kFloat32)}});
+  expect_contains(bind_error(old, *network), "1 unexpected: ");
+}
+END_TEST
+
 START_TEST(another_architecture_is_named_in_the_hint) {
   expect_contains(bind_error(file_of(*network_of("resnet34")), *network_of("resnet18")),
                   "(the file looks like resnet34)");
@@ -227,7 +287,9 @@ int main() {
       "bind", 60, a_complete_file_binds_in_the_order_of_the_network,
       every_other_float_type_and_absent_counters_are_accepted, all_lists_are_told_at_once,
       values_that_are_no_tensors_do_not_count, every_architecture_is_recognised,
-      another_architecture_is_named_in_the_hint, another_number_of_classes_is_named_in_the_hint,
+      networks_with_almost_the_same_names_are_told_apart,
+      names_of_published_densenets_are_understood, another_architecture_is_named_in_the_hint,
+      another_number_of_classes_is_named_in_the_hint,
       a_head_of_another_width_is_no_matter_of_classes, wrappers_around_all_names_are_taken_off,
       other_wrappers_and_partial_ones_are_refused,
       tensors_of_removed_children_are_accepted_and_not_needed, an_empty_file_is_all_missing);

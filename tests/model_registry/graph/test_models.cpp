@@ -54,6 +54,11 @@ START_TEST(each_builder_function_builds_its_own_model) {
     Result<Model> (*build)(const BuildOptions&);
   };
   const Row rows[] = {
+      {"alexnet", alexnet},
+      {"densenet121", densenet121},
+      {"densenet161", densenet161},
+      {"densenet169", densenet169},
+      {"densenet201", densenet201},
       {"convnext_base", convnext_base},
       {"convnext_large", convnext_large},
       {"convnext_small", convnext_small},
@@ -105,6 +110,14 @@ START_TEST(each_builder_function_builds_its_own_model) {
       {"shufflenet_v2_x2_0", shufflenet_v2_x2_0},
       {"squeezenet1_0", squeezenet1_0},
       {"squeezenet1_1", squeezenet1_1},
+      {"vgg11", vgg11},
+      {"vgg11_bn", vgg11_bn},
+      {"vgg13", vgg13},
+      {"vgg13_bn", vgg13_bn},
+      {"vgg16", vgg16},
+      {"vgg16_bn", vgg16_bn},
+      {"vgg19", vgg19},
+      {"vgg19_bn", vgg19_bn},
       {"wide_resnet101_2", wide_resnet101_2},
       {"wide_resnet50_2", wide_resnet50_2},
   };
