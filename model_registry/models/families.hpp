@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct ModelRow {
   /// Constructs the modules in Python's order and records the family's own initialisation after the
   /// defaults.
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
+  /// Of builders that take images of one size alone, and thus have the option image_size: why this
+  /// side (pixels, at least 1) cannot be, "" if it can. Empty for all others.
+  std::function<std::string(int image_size)> image_size_problem = {};
 };
 
 std::vector<ModelRow> alexnet_models();
@@ -42,6 +46,7 @@ std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> shufflenetv2_models();
 std::vector<ModelRow> squeezenet_models();
 std::vector<ModelRow> vgg_models();
+std::vector<ModelRow> vision_transformer_models();
 
 // clang-format off
 inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
@@ -57,6 +62,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     shufflenetv2_models,
     squeezenet_models,
     vgg_models,
+    vision_transformer_models,
 };
 // clang-format on
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kDefaultClasses = 1000;  // ImageNet-1K
 constexpr int kMaxClasses = 1'000'000;
+constexpr int kMaxImageSize = 16384;  // pixels: what networks take
 
 // All families' rows, sorted by builder.
 const std::vector<models::ModelRow>& rows() {
@@ -38,7 +39,8 @@ std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row,
   graph::Build build;
   auto root = row.make(build, config);
   return std::make_shared<const graph::Network>(std::string(row.builder), std::move(build),
-                                                std::move(root), config.num_classes, row.min_size);
+                                                std::move(root), config.num_classes,
+                                                config.image_size.value_or(row.min_size));
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -102,6 +104,34 @@ Result<int> checked_classes(const models::ModelRow& row, const BuildOptions& opt
   return own;
 }
 
+Error bad_image_size(const models::ModelRow& row, int image_size, const std::string& why,
+                     std::string hint) {
+  return {Code::kInvalidArgument,
+          std::string(row.builder) + ": image_size is " + std::to_string(image_size) + why,
+          std::move(hint)};
+}
+
+// Absent where the builder takes images of many sizes, or its default is wanted.
+Result<std::optional<int>> checked_image_size(const models::ModelRow& row,
+                                              const BuildOptions& options) {
+  if (!row.image_size_problem) {
+    if (!options.image_size) return std::optional<int>();
+    return bad_image_size(row, *options.image_size, ", but it takes images of many sizes",
+                          "leave image_size out");
+  }
+  if (!options.weights && !options.image_size) return std::optional<int>();
+  const int wanted = options.weights ? options.weights->min_size : *options.image_size;
+  if (options.image_size && *options.image_size != wanted)
+    return bad_image_size(row, *options.image_size,
+                          ", but " + options.weights->name() + " has " + std::to_string(wanted),
+                          "leave image_size out, or build without weights");
+  if (wanted < 1 || wanted > kMaxImageSize)
+    return bad_image_size(row, wanted, "", "expected 1.." + std::to_string(kMaxImageSize));
+  if (const std::string problem = row.image_size_problem(wanted); !problem.empty())
+    return bad_image_size(row, wanted, ": " + problem, "");
+  return std::optional<int>(wanted);
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -122,9 +152,11 @@ Result<Model> get_model(std::string_view builder, const BuildOptions& options) {
   const models::ModelRow* row = find_row(name);
   if (!row) return no_such_builder(name);
   TV_ASSIGN_OR_RETURN(const int num_classes, checked_classes(*row, options));
-  return Model{
-      make_network(*row, {.num_classes = num_classes, .has_weights = options.weights != nullptr}),
-      options.weights};
+  TV_ASSIGN_OR_RETURN(const auto image_size, checked_image_size(*row, options));
+  return Model{make_network(*row, {.num_classes = num_classes,
+                                   .has_weights = options.weights != nullptr,
+                                   .image_size = image_size}),
+               options.weights};
 }
 
 std::span<const std::string_view> available_models() {

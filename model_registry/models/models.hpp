@@ -20,6 +20,10 @@ struct BuildOptions {
   const Weights* weights =
       nullptr;  ///< nullptr: random initialisation; must be an entry of this builder's enum
   std::optional<int> num_classes = {};  ///< 1..1000000; default 1000
+  /// Side of the images that ViT and MaxViT are built for (MaxViT's input_size), pixels,
+  /// default 224; a multiple of ViT's patch, for MaxViT what its partitions divide. No other
+  /// builder takes it. With weights it must be absent or equal to the weights' min_size.
+  std::optional<int> image_size = {};
 };
 
 /// An architecture and the weights chosen for it (nullptr: random). Loading happens when a backend
@@ -66,6 +70,11 @@ inline Result<Model> wide_resnet50_2(const BuildOptions& o = {}) { return get_mo
 inline Result<Model> wide_resnet101_2(const BuildOptions& o = {}) { return get_model("wide_resnet101_2", o); }
 inline Result<Model> squeezenet1_0(const BuildOptions& o = {}) { return get_model("squeezenet1_0", o); }
 inline Result<Model> squeezenet1_1(const BuildOptions& o = {}) { return get_model("squeezenet1_1", o); }
+inline Result<Model> vit_b_16(const BuildOptions& o = {}) { return get_model("vit_b_16", o); }
+inline Result<Model> vit_b_32(const BuildOptions& o = {}) { return get_model("vit_b_32", o); }
+inline Result<Model> vit_h_14(const BuildOptions& o = {}) { return get_model("vit_h_14", o); }
+inline Result<Model> vit_l_16(const BuildOptions& o = {}) { return get_model("vit_l_16", o); }
+inline Result<Model> vit_l_32(const BuildOptions& o = {}) { return get_model("vit_l_32", o); }
 inline Result<Model> mobilenet_v2(const BuildOptions& o = {}) { return get_model("mobilenet_v2", o); }
 inline Result<Model> efficientnet_b0(const BuildOptions& o = {}) { return get_model("efficientnet_b0", o); }
 inline Result<Model> efficientnet_b1(const BuildOptions& o = {}) { return get_model("efficientnet_b1", o); }

@@ -1,11 +1,13 @@
 // With --list: prints the builders. Without: runs models for the parity driver, by commands on
 // stdin, one a line:
-//   model BUILDER CLASSES        builds
-//   random SEED | file PATH      chooses the numbers
-//   executor fused|reference     loads
-//   state OUT                    raw bytes of all tensors to OUT, "tensor NAME DTYPE SHAPE" lines
-//   to stdout save OUT                     the state dict as a file for torch.load run N H W IN OUT
-//   raw float32 pixels to raw float32 logits drop                         forgets the model
+//   model BUILDER CLASSES [IMAGE_SIZE]   builds
+//   random SEED | file PATH              chooses the numbers
+//   executor fused|reference             loads
+//   state OUT                            raw bytes of all tensors to OUT, and to stdout lines
+//                                        "tensor NAME DTYPE SHAPE"
+//   save OUT                             the state dict as a file for torch.load
+//   run N H W IN OUT                     raw float32 pixels to raw float32 logits
+//   drop                                 forgets the model
 // After each command "ok" follows on stdout, or "error CODE TEXT" and the tool ends with status 1.
 #include <fstream>
 #include <iostream>
@@ -32,7 +34,9 @@ Status build(Session& session, std::istream& args) {
   std::string builder;
   int classes = 0;
   args >> builder >> classes;
-  TV_ASSIGN_OR_RETURN(session.model, tv::get_model(builder, {.num_classes = classes}));
+  tv::BuildOptions options = {.num_classes = classes};
+  if (int image_size = 0; args >> image_size) options.image_size = image_size;
+  TV_ASSIGN_OR_RETURN(session.model, tv::get_model(builder, options));
   return {};
 }
 
@@ -55,6 +59,7 @@ Status load(Session& session, std::istream& args) {
       .tensors = session.tensors ? &*session.tensors : nullptr,
       .seed = session.seed,
       .executor = executor == "fused" ? Executor::kFused : Executor::kReference};
+  session.loaded.reset();  // the largest models fit into memory once
   TV_ASSIGN_OR_RETURN(session.loaded, backend->load(request));
   return {};
 }

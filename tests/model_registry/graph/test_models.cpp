@@ -118,6 +118,11 @@ START_TEST(each_builder_function_builds_its_own_model) {
       {"vgg16_bn", vgg16_bn},
       {"vgg19", vgg19},
       {"vgg19_bn", vgg19_bn},
+      {"vit_b_16", vit_b_16},
+      {"vit_b_32", vit_b_32},
+      {"vit_h_14", vit_h_14},
+      {"vit_l_16", vit_l_16},
+      {"vit_l_32", vit_l_32},
       {"wide_resnet101_2", wide_resnet101_2},
       {"wide_resnet50_2", wide_resnet50_2},
   };
