@@ -151,7 +151,7 @@ END_TEST
 START_TEST(without_a_wish_the_gpu_comes_first) {
   const Folder good;
   good.copy_module(SAME_VERSION_MODULE);
-  search_in(good.path().string());
+  search_in(good.path());
   const auto placement = place(std::nullopt);
   ck_assert_msg(static_cast<bool>(placement), "%s",
                 placement ? "" : placement.error().text().c_str());

@@ -1,7 +1,7 @@
 // Builders for images of one size: the option, the weights' own size, and what the forward accepts.
 #include "model_registry/models/models.hpp"
 #include "model_registry/registry/registry.hpp"
-#include "tests/model_registry/graph/suite.hpp"
+#include "tests/suite.hpp"
 
 using namespace tv;
 using namespace tv::test;

@@ -78,6 +78,5 @@ END_TEST
 int main() {
   return tv::test::run_suite("legacy", 30, pretrained_is_the_first_version_and_never_default,
                              not_pretrained_is_random, quantize_decides_between_the_enums,
-                             without_a_first_version_there_is_an_error,
-                             each_warning_is_heard_once);
+                             without_a_first_version_there_is_an_error, each_warning_is_heard_once);
 }
