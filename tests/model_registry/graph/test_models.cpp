@@ -55,14 +55,14 @@ START_TEST(each_builder_function_builds_its_own_model) {
   };
   const Row rows[] = {
       {"alexnet", alexnet},
-      {"densenet121", densenet121},
-      {"densenet161", densenet161},
-      {"densenet169", densenet169},
-      {"densenet201", densenet201},
       {"convnext_base", convnext_base},
       {"convnext_large", convnext_large},
       {"convnext_small", convnext_small},
       {"convnext_tiny", convnext_tiny},
+      {"densenet121", densenet121},
+      {"densenet161", densenet161},
+      {"densenet169", densenet169},
+      {"densenet201", densenet201},
       {"efficientnet_b0", efficientnet_b0},
       {"efficientnet_b1", efficientnet_b1},
       {"efficientnet_b2", efficientnet_b2},
