@@ -415,7 +415,7 @@ def test_save_for_python(world, tmp_path, source):
 
 @pytest.mark.parametrize("arguments, words", [
     (["--model", "resnet19"], "resnet18"),
-    (["--model", "vit_b_16"], "vit_b_16"),
+    (["--model", "maxvit_t"], "maxvit_t"),
     (["--model", "resnet18", "--weights", "ResNet50_Weights.DEFAULT"], "resnet50"),
     (["--model", "resnet18", "--weights", "V9"], "nearest"),
     (["--model", "resnet18", "--weights-file", "six.pth"], "fc.weight [6, 512], expected [1000, 512]"),
