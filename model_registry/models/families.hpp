@@ -45,6 +45,7 @@ std::vector<ModelRow> regnet_models();
 std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> shufflenetv2_models();
 std::vector<ModelRow> squeezenet_models();
+std::vector<ModelRow> swin_transformer_models();
 std::vector<ModelRow> vgg_models();
 std::vector<ModelRow> vision_transformer_models();
 
@@ -61,6 +62,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     resnet_models,
     shufflenetv2_models,
     squeezenet_models,
+    swin_transformer_models,
     vgg_models,
     vision_transformer_models,
 };

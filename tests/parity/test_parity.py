@@ -26,8 +26,7 @@ CLASSES = 6       # of the fine-tuned variant
 RANDOM_SIZES = [(1, 224, 224)]
 MOST_PARAMS = 62_000_000
 FILE_SIZES = [(1, 96, 96), (3, 33, 65), (1, 1, 1), (2, 71, 38)]
-# Builders for images of one size: the sides that the two files are for, and their batch sizes.
-DEFAULT_SIDE = 224
+# Builders for images of one size (224 unless told): the sides that the two files are for, and their batch sizes.
 FIXED_SIZES = {
     "vit_b_16": ((224, 2), (48, 3)),
     "vit_b_32": ((224, 2), (96, 3)),
@@ -124,7 +123,7 @@ class Parity:
         arguments, options, sizes = file_case(builder, zip_format)
         model = torchvision.models.get_model(builder, weights=None, num_classes=CLASSES, **options).eval()
         disturb(model)
-        wanted = answers(model, sizes, smallest_side(builder, options))
+        wanted = answers(model, sizes, smallest_side(builder))
         path = self.path("weights.pt")
         torch.save(model.state_dict(), path, _use_new_zipfile_serialization=zip_format)
         del model  # the tool needs the memory: twice a model's size and once its file's
@@ -172,9 +171,11 @@ def parameters_of(builder):
     return torchvision.models.get_model_weights(builder).DEFAULT.meta["num_params"]
 
 
-def smallest_side(builder, options={}):
+def smallest_side(builder):
     if builder in FIXED_SIZES:
-        return options.get("image_size", DEFAULT_SIDE)
+        return 1  # the sizes say it all
+    if builder.startswith("swin_"):
+        return 4  # torchvision's meta has the size of the training; smaller images run
     weights = torchvision.models.get_model_weights(builder)
     return weights.DEFAULT.meta["min_size"][0]
 
@@ -194,6 +195,10 @@ DISTURBED = {
     "layer_scale": lambda t: t.uniform_(0.2, 0.6),  # 1e-6 hides what the block computes
     "in_proj_bias": lambda t: t.normal_(0, 0.1),
     "class_token": lambda t: t.normal_(0, 0.5),
+    "logit_scale": lambda t: t.uniform_(1, 6),  # clamped above 4.6
+    "relative_position_bias_table": lambda t: t.normal_(0, 1),
+    "relative_coords_table": lambda t: t.normal_(0, 2),
+    "relative_position_index": lambda t: t.copy_(t.flatten()[torch.randperm(t.numel())].view_as(t)),
 }
 
 
