@@ -60,6 +60,10 @@ Value gelu(const Value& x) {
   return map(x, Op::kGelu);
 }
 
+Value tanh(const Value& x) {
+  return map(x, Op::kTanh);
+}
+
 Value normalize(const Value& x) {
   return map(x, Op::kNormalize);
 }

@@ -60,6 +60,7 @@ enum class Op : std::uint8_t {
   kHardswish,
   kHardsigmoid,
   kGelu,  ///< by the error function
+  kTanh,
   kMaxPool2d,
   kAvgPool2d,  ///< padding counts as zeros in the mean
   kAdaptiveAvgPool2d,
@@ -79,7 +80,7 @@ enum class Op : std::uint8_t {
   kPad,     ///< with zeros
   kRoll,
   kMean,       ///< over some dimensions, which disappear
-  kIndexRows,  ///< input table [T, ...]; params index int64 [K] -> [K, ...]
+  kIndexRows,  ///< input table [T, ...]; params index int64, K numbers -> [K, ...]
   kNormalize,  ///< by the Euclidean length of the last dimension, at least 1e-12
   kClampMax,
   kExp,

@@ -32,6 +32,7 @@ Value hardswish(const Value& x);
 Value hardsigmoid(const Value& x);
 /// x * Phi(x), by the error function.
 Value gelu(const Value& x);
+Value tanh(const Value& x);
 
 /// x [N, C, H, W]; padding counts as -infinity. With ceil_mode a window may begin inside and end
 /// outside the padded image, but never begin outside.
@@ -99,8 +100,8 @@ Value pad(const Value& x, const PadAttrs& attrs);
 Value roll(const Value& x, const RollAttrs& attrs);
 /// Mean over some axes, which disappear.
 Value mean(const Value& x, std::vector<int> axes);
-/// table [T, ...], index: an int64 parameter [K] -> [K, ...]. Indices must lie in 0..T-1: executors
-/// fail otherwise.
+/// table [T, ...], index: an int64 parameter of K numbers -> [K, ...]. Indices must lie in 0..T-1:
+/// executors fail otherwise.
 Value index_rows(const Value& table, int index);
 
 // ---- attention ----

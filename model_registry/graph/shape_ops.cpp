@@ -181,10 +181,9 @@ Value mean(const Value& x, std::vector<int> axes) {
 Value index_rows(const Value& table, int index) {
   Trace& trace = table.trace();
   if (trace.failed()) return table;
-  const Shape& rows = trace.parameter_shape(index);
   Shape out = table.shape();
-  if (rows.size() != 1 || out.empty()) return fail(table, Op::kIndexRows, "an index [K]");
-  out[0] = rows[0];
+  if (out.empty()) return fail(table, Op::kIndexRows, "[T, ...]");
+  out[0] = count(trace.parameter_shape(index));
   return trace.record(Op::kIndexRows, std::span(&table, 1), std::span(&index, 1), {},
                       std::move(out));
 }

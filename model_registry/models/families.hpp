@@ -39,6 +39,7 @@ std::vector<ModelRow> convnext_models();
 std::vector<ModelRow> densenet_models();
 std::vector<ModelRow> efficientnet_models();
 std::vector<ModelRow> mnasnet_models();
+std::vector<ModelRow> maxvit_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> mobilenetv3_models();
 std::vector<ModelRow> regnet_models();
@@ -56,6 +57,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     densenet_models,
     efficientnet_models,
     mnasnet_models,
+    maxvit_models,
     mobilenetv2_models,
     mobilenetv3_models,
     regnet_models,

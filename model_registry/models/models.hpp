@@ -70,6 +70,7 @@ inline Result<Model> wide_resnet50_2(const BuildOptions& o = {}) { return get_mo
 inline Result<Model> wide_resnet101_2(const BuildOptions& o = {}) { return get_model("wide_resnet101_2", o); }
 inline Result<Model> squeezenet1_0(const BuildOptions& o = {}) { return get_model("squeezenet1_0", o); }
 inline Result<Model> squeezenet1_1(const BuildOptions& o = {}) { return get_model("squeezenet1_1", o); }
+inline Result<Model> maxvit_t(const BuildOptions& o = {}) { return get_model("maxvit_t", o); }
 inline Result<Model> swin_b(const BuildOptions& o = {}) { return get_model("swin_b", o); }
 inline Result<Model> swin_s(const BuildOptions& o = {}) { return get_model("swin_s", o); }
 inline Result<Model> swin_t(const BuildOptions& o = {}) { return get_model("swin_t", o); }

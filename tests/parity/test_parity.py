@@ -28,6 +28,7 @@ MOST_PARAMS = 62_000_000
 FILE_SIZES = [(1, 96, 96), (3, 33, 65), (1, 1, 1), (2, 71, 38)]
 # Builders for images of one size (224 unless told): the sides that the two files are for, and their batch sizes.
 FIXED_SIZES = {
+    "maxvit_t": ((222, 2), (448, 1)),
     "vit_b_16": ((224, 2), (48, 3)),
     "vit_b_32": ((224, 2), (96, 3)),
     "vit_l_16": ((224, 1), (48, 3)),
@@ -164,7 +165,8 @@ def file_case(builder, zip_format):
     if builder not in FIXED_SIZES:
         return [], {}, FILE_SIZES if zip_format else FILE_SIZES[:1]
     side, batch = FIXED_SIZES[builder][0 if zip_format else 1]
-    return [side], {"image_size": side}, [(batch, side, side)]
+    keyword = {"input_size": (side, side)} if builder == "maxvit_t" else {"image_size": side}
+    return [side], keyword, [(batch, side, side)]
 
 
 def parameters_of(builder):

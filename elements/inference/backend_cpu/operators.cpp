@@ -20,6 +20,7 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/slice.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
 
 #include <numeric>
@@ -175,6 +176,8 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
       return at::hardsigmoid(inputs[0]);
     case Op::kGelu:
       return at::gelu(inputs[0]);
+    case Op::kTanh:
+      return at::tanh(inputs[0]);
     case Op::kMaxPool2d:
       return max_pool2d(node, inputs[0]);
     case Op::kAvgPool2d:
@@ -215,7 +218,7 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
     case Op::kMean:
       return inputs[0].mean(wide(axes_of(node)));
     case Op::kIndexRows:
-      return at::index_select(inputs[0], 0, params[0]);
+      return at::index_select(inputs[0], 0, params[0].view(-1));
     case Op::kNormalize:
       return normalize(inputs[0]);
     case Op::kClampMax:

@@ -90,6 +90,11 @@ class ReLU6 final : public Module {
   Value forward(Value x) const override { return graph::relu6(x); }
 };
 
+class Tanh final : public Module {
+ public:
+  Value forward(Value x) const override { return graph::tanh(x); }
+};
+
 class Sigmoid final : public Module {
  public:
   Value forward(Value x) const override { return graph::sigmoid(x); }

@@ -1,4 +1,6 @@
 // Builders for images of one size: the option, the weights' own size, and what the forward accepts.
+#include <algorithm>
+
 #include "model_registry/models/models.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tests/suite.hpp"
@@ -99,6 +101,58 @@ START_TEST(weights_bring_their_own_size) {
 }
 END_TEST
 
+START_TEST(maxvit_takes_sizes_that_its_partitions_divide) {
+  for (const int size : {221, 224, 448}) {
+    const Model model = built("maxvit_t", {.image_size = size});
+    ck_assert_int_eq(model.network->min_size(), size);
+    expect_runs(model, {1, 3, size, size});
+  }
+  for (const int size : {1, 112, 220, 225, 256}) {
+    expect_refused("maxvit_t", {.image_size = size},
+                   "maxvit_t: image_size is " + std::to_string(size) + ": the features of block ");
+  }
+  expect_refused("maxvit_t", {.image_size = 225},
+                 "of block 0 are 57x57, not divisible by the partition, 7");
+  expect_refused("maxvit_t", {.image_size = 112}, "of block 2 are 7x7");
+  expect_refused("maxvit_t", {.image_size = 0}, "expected 1..16384");
+}
+END_TEST
+
+START_TEST(maxvit_takes_images_whose_features_fit) {
+  const Model model = built("maxvit_t");
+  expect_runs(model, {1, 3, 223, 221});
+  expect_runs(model, {1, 3, 112, 448});  // as many windows: torchvision arranges them as a square
+  expect_fails(model, {1, 3, 256, 224},
+               "layer blocks.0.layers.0.layers.window_attention expects features of 56x56, found "
+               "64x56");
+  expect_fails(model, {1, 3, 448, 448}, "found 112x112");
+  expect_fails(model, {1, 3, 112, 112}, "the smallest image for maxvit_t is 224x224");
+}
+END_TEST
+
+START_TEST(swin_takes_images_of_any_size) {
+  for (const char* const builder : {"swin_t", "swin_v2_t"}) {
+    const Model model = built(builder);
+    for (const Shape& input : {Shape{1, 3, 4, 4}, Shape{2, 3, 33, 65}, Shape{1, 3, 1000, 4}})
+      expect_runs(model, input);
+    expect_fails(model, {1, 3, 3, 64}, "layer features.0.0 needs an input of at least 4x4");
+    expect_refused(builder, {.image_size = 224}, "takes images of many sizes");
+  }
+}
+END_TEST
+
+START_TEST(swin_shifts_no_window_that_covers_the_image) {
+  const auto rolls = [](const Shape& input) {
+    const auto graph = built("swin_t").network->trace(input);
+    return std::ranges::count(graph->nodes, graph::Op::kRoll, &graph::Node::op);
+  };
+  // 56, 28, 14 and 7 tokens a side; blocks of 2, 2, 6 and 2, every second one rolled and back.
+  ck_assert_int_eq(rolls({1, 3, 224, 224}), 2 * (1 + 1 + 3));
+  ck_assert_int_eq(rolls({1, 3, 28, 28}), 0);
+  ck_assert_int_eq(rolls({1, 3, 28, 32}), 2);  // 8 tokens in a row
+}
+END_TEST
+
 START_TEST(other_builders_have_no_image_size) {
   expect_refused("resnet18", {.image_size = 224},
                  "resnet18: image_size is 224, but it takes images of many sizes");
@@ -120,8 +174,10 @@ START_TEST(vit_knows_the_names_of_older_files) {
 END_TEST
 
 int main() {
-  return run_suite("image_sizes", 60, vit_has_one_token_a_patch_and_one_more,
-                   vit_takes_images_of_its_size_alone, vit_needs_whole_patches,
-                   sizes_out_of_range_are_refused, weights_bring_their_own_size,
-                   other_builders_have_no_image_size, vit_knows_the_names_of_older_files);
+  return run_suite(
+      "image_sizes", 60, vit_has_one_token_a_patch_and_one_more, vit_takes_images_of_its_size_alone,
+      vit_needs_whole_patches, sizes_out_of_range_are_refused, weights_bring_their_own_size,
+      maxvit_takes_sizes_that_its_partitions_divide, maxvit_takes_images_whose_features_fit,
+      swin_takes_images_of_any_size, swin_shifts_no_window_that_covers_the_image,
+      other_builders_have_no_image_size, vit_knows_the_names_of_older_files);
 }

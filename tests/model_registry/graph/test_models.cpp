@@ -78,6 +78,7 @@ START_TEST(each_builder_function_builds_its_own_model) {
       {"mnasnet0_75", mnasnet0_75},
       {"mnasnet1_0", mnasnet1_0},
       {"mnasnet1_3", mnasnet1_3},
+      {"maxvit_t", maxvit_t},
       {"mobilenet_v2", mobilenet_v2},
       {"mobilenet_v3_large", mobilenet_v3_large},
       {"mobilenet_v3_small", mobilenet_v3_small},
