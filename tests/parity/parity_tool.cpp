@@ -26,7 +26,7 @@ using tv::inference::Executor;
 struct Session {
   tv::Model model;
   std::uint64_t seed = 0;
-  std::optional<tv::graph::BoundTensors> tensors;
+  std::string file;  // "": random numbers
   std::unique_ptr<tv::inference::LoadedModel> loaded;
 };
 
@@ -40,23 +40,22 @@ Status build(Session& session, std::istream& args) {
   return {};
 }
 
-Status read_weights(Session& session, std::istream& args) {
-  std::string path;
-  args >> path;
-  TV_ASSIGN_OR_RETURN(const tv::FileBytes file, tv::read_file(path));
-  TV_ASSIGN_OR_RETURN(const tv::Checkpoint checkpoint, tv::read_checkpoint(file));
-  TV_ASSIGN_OR_RETURN(session.tensors, tv::bind_checkpoint(checkpoint, *session.model.network));
-  return {};
-}
-
+// The file's bytes live as long as the tensors that look at them: for one call.
 Status load(Session& session, std::istream& args) {
   std::string executor;
   args >> executor;
+  session.loaded.reset();  // the largest models fit into memory once
+  std::optional<tv::graph::BoundTensors> tensors;
+  if (!session.file.empty()) {
+    TV_ASSIGN_OR_RETURN(const tv::FileBytes file, tv::read_file(session.file));
+    TV_ASSIGN_OR_RETURN(const tv::Checkpoint checkpoint, tv::read_checkpoint(file));
+    TV_ASSIGN_OR_RETURN(tensors, tv::bind_checkpoint(checkpoint, *session.model.network));
+  }
   TV_ASSIGN_OR_RETURN(tv::inference::Backend* const backend,
                       tv::inference::open_backend(tv::inference::DeviceKind::kCpu));
   const tv::inference::LoadRequest request{
       .network = session.model.network,
-      .tensors = session.tensors ? &*session.tensors : nullptr,
+      .tensors = tensors ? &*tensors : nullptr,
       .seed = session.seed,
       .executor = executor == "fused" ? Executor::kFused : Executor::kReference};
   session.loaded.reset();  // the largest models fit into memory once
@@ -103,7 +102,6 @@ Status run(Session& session, std::istream& args) {
 
 Status execute(Session& session, const std::string& command, std::istream& args) {
   if (command == "model") return build(session, args);
-  if (command == "file") return read_weights(session, args);
   if (command == "executor") return load(session, args);
   if (command == "state") return write_state(session, args);
   if (command == "save") return save(session, args);
@@ -112,8 +110,12 @@ Status execute(Session& session, const std::string& command, std::istream& args)
     session = {};
     return {};
   }
+  if (command == "file") {
+    args >> session.file;
+    return {};
+  }
   if (command == "random") {
-    session.tensors.reset();
+    session.file.clear();
     args >> session.seed;
     return {};
   }

@@ -39,15 +39,22 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
 /// An activation by its plain operator.
 at::Tensor activate(const at::Tensor& x, graph::Activation activation);
 
-/// Parameters of every node, derived ones computed: resolved[node][i] belongs to Node::params[i].
+/// Parameters of one node in the order of Node::params; derived ones are computed and new.
+std::vector<at::Tensor> node_parameters(const graph::Graph& graph, const graph::Node& node,
+                                        const Parameters& parameters);
+
+/// The same for every node: resolved[node].
 std::vector<std::vector<at::Tensor>> resolve_parameters(const graph::Graph& graph,
                                                         const Parameters& parameters);
+
+/// Nodes that depend on parameters and constants alone.
+std::vector<bool> fixed_nodes(const graph::Graph& graph);
 
 /// The results of a run, each dropped after its last reader. What depends on parameters and
 /// constants alone is computed once, at construction, and stays.
 class Values {
  public:
-  /// `params` as resolve_parameters() returns them.
+  /// `params` as resolve_parameters() returns them; those of fixed nodes are read, and only they.
   Values(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params);
   void begin(const at::Tensor& input);
   /// Known since construction: not to be run.

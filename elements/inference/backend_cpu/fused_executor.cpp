@@ -120,21 +120,35 @@ Tensor run_conv_add(const FusedConv& c, const Tensor& x, Tensor residual, bool m
                                    c.groups, "add", alpha, unary, Scalars(), std::nullopt);
 }
 
+struct PreparedNodes {
+  std::vector<std::vector<Tensor>> params;  // of all other nodes
+  std::vector<std::optional<FusedConv>> convs;
+};
+
+// One node after the other: a folded weight is gone when it is reordered, before the next is made.
+PreparedNodes prepare_nodes(const graph::Graph& graph, const Parameters& parameters) {
+  PreparedNodes prepared{std::vector<std::vector<Tensor>>(graph.nodes.size()),
+                         std::vector<std::optional<FusedConv>>(graph.nodes.size())};
+  const std::vector<bool> fixed = fixed_nodes(graph);
+  for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
+    const graph::Node& node = graph.nodes[id];
+    std::vector<Tensor> params = node_parameters(graph, node, parameters);
+    if (node.op == Op::kConv2d && !fixed[id]) {
+      const graph::Node& input = graph.nodes[static_cast<std::size_t>(node.inputs[0])];
+      prepared.convs[id] = prepare(node, input.shape, params);
+    } else {
+      prepared.params[id] = std::move(params);
+    }
+  }
+  return prepared;
+}
+
 class FusedExecutor final : public GraphExecutor {
  public:
   FusedExecutor(graph::Graph graph, const Parameters& parameters)
       : graph_(graph::optimize(std::move(graph))),
-        params_(resolve_parameters(graph_, parameters)),
-        convs_(graph_.nodes.size()),
-        values_(graph_, params_) {
-    for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
-      const graph::Node& node = graph_.nodes[id];
-      if (node.op != Op::kConv2d) continue;
-      convs_[id] =
-          prepare(node, graph_.nodes[static_cast<std::size_t>(node.inputs[0])].shape, params_[id]);
-      params_[id].clear();  // the folded weight, once it is reordered
-    }
-  }
+        nodes_(prepare_nodes(graph_, parameters)),
+        values_(graph_, nodes_.params) {}
 
   Tensor run(const Tensor& input) override {
     values_.begin(input.contiguous(at::MemoryFormat::ChannelsLast));
@@ -149,16 +163,16 @@ class FusedExecutor final : public GraphExecutor {
  private:
   Tensor run_node(std::size_t id) const {
     const graph::Node& node = graph_.nodes[id];
-    if (!convs_[id]) return run_plain(node, values_.inputs(node), params_[id]);
+    const std::optional<FusedConv>& conv = nodes_.convs[id];
+    if (!conv) return run_plain(node, values_.inputs(node), nodes_.params[id]);
     const Tensor& x = values_.get(node.inputs[0]);
-    if (node.inputs.size() == 1) return run_conv(*convs_[id], x, convs_[id]->activation);
+    if (node.inputs.size() == 1) return run_conv(*conv, x, conv->activation);
     const bool may_overwrite = node.inputs[0] != node.inputs[1] && values_.last_use(graph_, id, 1);
-    return run_conv_add(*convs_[id], x, values_.get(node.inputs[1]), may_overwrite);
+    return run_conv_add(*conv, x, values_.get(node.inputs[1]), may_overwrite);
   }
 
   graph::Graph graph_;
-  std::vector<std::vector<Tensor>> params_;
-  std::vector<std::optional<FusedConv>> convs_;
+  PreparedNodes nodes_;
   Values values_;
 };
 

@@ -231,19 +231,25 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
   TORCH_CHECK(false, "no operator for ", graph::op_name(node.op));
 }
 
+std::vector<at::Tensor> node_parameters(const graph::Graph& graph, const graph::Node& node,
+                                        const Parameters& parameters) {
+  std::vector<at::Tensor> resolved;
+  for (const int param : node.params) {
+    resolved.push_back(
+        param < graph.first_derived
+            ? parameters[static_cast<std::size_t>(param)]
+            : derived_parameter(
+                  graph.derived[static_cast<std::size_t>(param - graph.first_derived)],
+                  parameters));
+  }
+  return resolved;
+}
+
 std::vector<std::vector<at::Tensor>> resolve_parameters(const graph::Graph& graph,
                                                         const Parameters& parameters) {
-  std::vector<std::vector<at::Tensor>> resolved(graph.nodes.size());
-  for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
-    for (const int param : graph.nodes[id].params) {
-      resolved[id].push_back(
-          param < graph.first_derived
-              ? parameters[static_cast<std::size_t>(param)]
-              : derived_parameter(
-                    graph.derived[static_cast<std::size_t>(param - graph.first_derived)],
-                    parameters));
-    }
-  }
+  std::vector<std::vector<at::Tensor>> resolved;
+  for (const graph::Node& node : graph.nodes)
+    resolved.push_back(node_parameters(graph, node, parameters));
   return resolved;
 }
 

@@ -4,9 +4,19 @@
 
 namespace tv::inference {
 
+std::vector<bool> fixed_nodes(const graph::Graph& graph) {
+  std::vector<bool> fixed(graph.nodes.size());
+  for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
+    const std::vector<int>& inputs = graph.nodes[id].inputs;
+    fixed[id] = std::all_of(inputs.begin(), inputs.end(),
+                            [&](int input) { return fixed[static_cast<std::size_t>(input)]; });
+  }
+  return fixed;
+}
+
 Values::Values(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params)
     : values_(graph.nodes.size()),
-      fixed_(graph.nodes.size()),
+      fixed_(fixed_nodes(graph)),
       dead_after_(graph.nodes.size()),
       last_reader_(graph.nodes.size()) {
   for (std::size_t id = 0; id < graph.nodes.size(); ++id)
@@ -22,8 +32,6 @@ void Values::compute_fixed(const graph::Graph& graph,
   std::vector<bool> read_later(graph.nodes.size());  // by a node that runs for every input
   for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
     const graph::Node& node = graph.nodes[id];
-    fixed_[id] = std::all_of(node.inputs.begin(), node.inputs.end(),
-                             [&](int input) { return fixed_[static_cast<std::size_t>(input)]; });
     if (fixed_[id]) {
       values_[id] = run_plain(node, inputs(node), params[id]);
     } else {
