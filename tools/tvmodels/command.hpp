@@ -30,7 +30,8 @@ struct Command {
 };
 
 // One file each.
-extern const Command kList, kShow, kFetch, kVerify, kSave, kClassify, kRun, kPreprocess;
+extern const Command kList, kShow, kFetch, kVerify, kSave, kClassify, kRun, kPreprocess, kEvaluate,
+    kTable;
 
 /// The text of `tvmodels COMMAND --help`.
 std::string help_text(const Command& command);

@@ -3,11 +3,15 @@
 #include <gst/app/gstappsink.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
+#include <fstream>
 #include <system_error>
 
 #include "elements/common/gst_ptr.hpp"
 #include "elements/preprocess/frame_view.hpp"
+#include "model_registry/io/file.hpp"
+#include "tools/tvmodels/jpeg.hpp"
 
 namespace tv::cli {
 namespace {
@@ -32,6 +36,7 @@ constexpr char kPipeline[] =
     "filesrc name=source ! decodebin name=decoder "
     "videoconvert name=convert ! appsink name=sink sync=false max-buffers=4";
 constexpr GstClockTime kPoll = 50 * GST_MSECOND;  // how soon a cancel or an error is noticed
+constexpr std::uint64_t kLargestPicture = std::uint64_t{1} << 30;  // bytes of a JPEG file
 constexpr int kIdlePolls = 20;  // so often in a row without a running thread: it is over
 
 Status initialise() {
@@ -50,6 +55,26 @@ Status check_file(const std::string& path) {
                  path + ": " + std::generic_category().message(errno), "check the path"};
   if (!S_ISREG(info.st_mode)) return Error{Code::kUnreadable, path + ": is no regular file", ""};
   return {};
+}
+
+bool begins_as_jpeg(const std::string& path) {
+  std::array<char, 3> start{};
+  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
+  return is_jpeg(std::as_bytes(std::span(start)));
+}
+
+// The buffer owns the pixels.
+DecodedFrame frame_of(RgbPicture picture) {
+  DecodedFrame frame;
+  gst_video_info_set_format(&frame.info, GST_VIDEO_FORMAT_RGB, static_cast<guint>(picture.width),
+                            static_cast<guint>(picture.height));
+  frame.info.stride[0] = 3 * picture.width;  // GStreamer's own would be padded
+  frame.info.size = picture.pixels.size();
+  auto* pixels = new std::vector<std::uint8_t>(std::move(picture.pixels));
+  frame.buffer.reset(gst_buffer_new_wrapped_full(
+      GST_MEMORY_FLAG_READONLY, pixels->data(), pixels->size(), 0, pixels->size(), pixels,
+      [](gpointer data) { delete static_cast<std::vector<std::uint8_t>*>(data); }));
+  return frame;
 }
 
 CapsRef accepted_caps() {
@@ -156,6 +181,18 @@ Decoder::Decoder(std::string path, std::unique_ptr<GstElement, Stop> pipeline)
 Result<Decoder> Decoder::open(const std::string& path) {
   TV_RETURN_IF_ERROR(initialise());
   TV_RETURN_IF_ERROR(check_file(path));
+  return begins_as_jpeg(path) ? open_jpeg(path) : open_stream(path);
+}
+
+Result<Decoder> Decoder::open_jpeg(const std::string& path) {
+  TV_ASSIGN_OR_RETURN(const FileBytes file, read_file(path, kLargestPicture));
+  auto picture = decode_jpeg(file.span());
+  if (picture) return Decoder(path, frame_of(std::move(*picture)));
+  picture.error().what = path + ": " + picture.error().what;
+  return picture.error();
+}
+
+Result<Decoder> Decoder::open_stream(const std::string& path) {
   GError* raw = nullptr;
   std::unique_ptr<GstElement, Stop> pipeline(
       gst_parse_launch_full(kPipeline, nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &raw));
@@ -179,6 +216,7 @@ Result<Decoder> Decoder::open(const std::string& path) {
 }
 
 Result<std::optional<DecodedFrame>> Decoder::next(const std::atomic<bool>& stop) {
+  if (!pipeline_) return std::exchange(picture_, std::nullopt);
   for (int idle = 0;;) {
     if (stop) return Error{Code::kCancelled, path_ + ": stopped", ""};
     const SampleRef sample(gst_app_sink_try_pull_sample(GST_APP_SINK(sink_.get()), kPoll));

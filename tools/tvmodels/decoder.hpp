@@ -1,4 +1,5 @@
-// A picture or video file as decoded frames, by GStreamer.
+// A picture or video file as decoded frames: JPEG pictures as Pillow decodes them, the rest by
+// GStreamer.
 #pragma once
 
 #include <gst/gst.h>
@@ -25,7 +26,7 @@ struct DecodedFrame {
 class Decoder {
  public:
   /// Initialises GStreamer on first use. Fails: NotFound, Unreadable (no such file, no regular
-  /// file), Unavailable (a GStreamer plugin is missing).
+  /// file, a damaged JPEG picture), Unavailable (a GStreamer plugin is missing).
   static Result<Decoder> open(const std::string& path);
 
   /// The next frame; nothing at the end of the stream. Fails: Unreadable with GStreamer's own
@@ -40,8 +41,14 @@ class Decoder {
     void operator()(gpointer object) const { gst_object_unref(object); }
   };
   Decoder(std::string path, std::unique_ptr<GstElement, Stop> pipeline);
+  Decoder(std::string path, DecodedFrame picture)
+      : path_(std::move(path)), picture_(std::move(picture)) {}
+  static Result<Decoder> open_jpeg(const std::string& path);
+  static Result<Decoder> open_stream(const std::string& path);
 
   std::string path_;
+  std::optional<DecodedFrame> picture_;  // the only frame, until next() took it
+  // Of a stream; all empty for a picture.
   std::unique_ptr<GstElement, Stop> pipeline_;
   std::unique_ptr<GstElement, Unref> sink_;
   std::unique_ptr<GstBus, Unref> bus_;

@@ -10,8 +10,8 @@
 namespace tv::cli {
 namespace {
 
-constexpr const Command* kCommands[] = {&kList,     &kShow, &kFetch,      &kVerify,
-                                        &kClassify, &kRun,  &kPreprocess, &kSave};
+constexpr const Command* kCommands[] = {&kList, &kShow,       &kFetch, &kVerify,   &kClassify,
+                                        &kRun,  &kPreprocess, &kSave,  &kEvaluate, &kTable};
 
 std::string overview() {
   std::string text =
