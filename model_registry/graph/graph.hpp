@@ -84,7 +84,7 @@ enum class Op : std::uint8_t {
   kNormalize,  ///< by the Euclidean length of the last dimension, at least 1e-12
   kClampMax,
   kExp,
-  kAttention,  ///< inputs q, k, v [, additive bias]
+  kAttention,  ///< inputs q, k, v [, additive bias [, factors of the products]]
 };
 std::string_view op_name(Op op);
 

@@ -115,5 +115,9 @@ Value exp(const Value& x);
 /// broadcasts to [..., L, L].
 Value attention(const Value& q, const Value& k, const Value& v, double factor);
 Value attention(const Value& q, const Value& k, const Value& v, double factor, const Value& bias);
+/// The same of normalize(q) and normalize(k), with the products times `factors`, which broadcast to
+/// [..., L, L] as the bias does (Swin V2, arXiv 2111.09883).
+Value cosine_attention(const Value& q, const Value& k, const Value& v, const Value& factors,
+                       const Value& bias);
 
 }  // namespace tv::graph

@@ -48,6 +48,19 @@ Value attention_of(std::span<const Value> inputs, double factor) {
   return trace.record(Op::kAttention, inputs, {}, ScalarAttrs{factor}, v.shape());
 }
 
+// `y`, if `x` broadcasts to q k^T: it cannot have more dimensions, and each fits.
+Value with_broadcast(const std::string& what, const Value& x, const Value& q, const Value& y) {
+  Shape products = q.shape();
+  products.back() = products[products.size() - 2];
+  const Shape& in = x.shape();
+  bool fits = in.size() <= products.size();
+  for (std::size_t i = 0; fits && i < in.size(); ++i) {
+    const auto side = in[in.size() - 1 - i];
+    fits = side == products[products.size() - 1 - i] || side == 1;
+  }
+  return fits ? y : fail(x, Op::kAttention, what + " that broadcasts to " + shape_text(products));
+}
+
 }  // namespace
 
 Value cat(const std::vector<Value>& values, int axis) {
@@ -196,16 +209,15 @@ Value attention(const Value& q, const Value& k, const Value& v, double factor) {
 Value attention(const Value& q, const Value& k, const Value& v, double factor, const Value& bias) {
   const Value inputs[] = {q, k, v, bias};
   const Value y = attention_of(inputs, factor);
+  return q.trace().failed() ? q : with_broadcast("a bias", bias, q, y);
+}
+
+Value cosine_attention(const Value& q, const Value& k, const Value& v, const Value& factors,
+                       const Value& bias) {
+  const Value inputs[] = {normalize(q), normalize(k), v, bias, factors};
+  const Value y = attention_of(inputs, 1);
   if (q.trace().failed()) return q;
-  // The bias broadcasts to the products, so it cannot have more dimensions, and each fits.
-  Shape products = q.shape();
-  products.back() = products[products.size() - 2];
-  const Shape& b = bias.shape();
-  bool fits = b.size() <= products.size();
-  for (std::size_t i = 0; fits && i < b.size(); ++i)
-    fits = b[b.size() - 1 - i] == products[products.size() - 1 - i] || b[b.size() - 1 - i] == 1;
-  if (!fits) return fail(bias, Op::kAttention, "a bias that broadcasts to " + shape_text(products));
-  return y;
+  return with_broadcast("factors", factors, q, with_broadcast("a bias", bias, q, y));
 }
 
 }  // namespace tv::graph

@@ -38,8 +38,8 @@ std::vector<ModelRow> alexnet_models();
 std::vector<ModelRow> convnext_models();
 std::vector<ModelRow> densenet_models();
 std::vector<ModelRow> efficientnet_models();
-std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> maxvit_models();
+std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> mobilenetv3_models();
 std::vector<ModelRow> regnet_models();
@@ -56,8 +56,8 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     convnext_models,
     densenet_models,
     efficientnet_models,
-    mnasnet_models,
     maxvit_models,
+    mnasnet_models,
     mobilenetv2_models,
     mobilenetv3_models,
     regnet_models,

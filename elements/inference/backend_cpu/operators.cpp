@@ -126,7 +126,9 @@ at::Tensor normalize(const at::Tensor& x) {
 
 at::Tensor attention(const graph::Node& node, std::span<const at::Tensor> inputs) {
   const double factor = std::get<graph::ScalarAttrs>(node.attrs).value;
-  at::Tensor products = inputs[0].mul(factor).matmul(inputs[1].transpose(-2, -1));
+  const at::Tensor q = factor == 1 ? inputs[0] : inputs[0].mul(factor);
+  at::Tensor products = q.matmul(inputs[1].transpose(-2, -1));
+  if (inputs.size() > 4) products = products.mul(inputs[4]);
   if (inputs.size() > 3) products = products.add(inputs[3]);
   return at::softmax(products, -1).matmul(inputs[2]);
 }

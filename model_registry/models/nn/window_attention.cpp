@@ -169,7 +169,7 @@ Value WindowAttention::cosine_attention(const Value& windows, const Value& bias)
   const Value used = cat({slice(given, 0, 0, c), none, slice(given, 0, 2 * c, 3 * c)}, 0);
   const auto [q, k, v] = split_heads(graph::linear(windows, qkv_->weight(), used), options_.heads);
   const Value factors = exp(clamp_max(parameter(windows, logit_scale_), std::log(kMaxLogitScale)));
-  return proj_(join_heads(attention(normalize(q) * factors, normalize(k), v, 1, bias)));
+  return proj_(join_heads(graph::cosine_attention(q, k, v, factors, bias)));
 }
 
 }  // namespace tv::nn

@@ -113,7 +113,7 @@ START_TEST(maxvit_takes_sizes_that_its_partitions_divide) {
   }
   expect_refused("maxvit_t", {.image_size = 225},
                  "of block 0 are 57x57, not divisible by the partition, 7");
-  expect_refused("maxvit_t", {.image_size = 112}, "of block 2 are 7x7");
+  expect_refused("maxvit_t", {.image_size = 112}, "of block 3 are 4x4");
   expect_refused("maxvit_t", {.image_size = 0}, "expected 1..16384");
 }
 END_TEST
