@@ -1,19 +1,24 @@
 """Every builder against torchvision: names, order, shapes and values of the random state dict, and logits of both
 executors from random numbers and from files saved by Python, at several input sizes.
 
-    test_parity.py TOOL [BUILDER...]        (TOOL is parity_tool)
+    test_parity.py [--markdown FILE] TOOL [BUILDER...]        (TOOL is parity_tool; without names: every builder)
 
-Without names: every builder of up to MOST_PARAMS parameters. The few larger ones repeat the blocks of their smaller
-siblings and take minutes and gigabytes each; they are listed at the end and run when they are named.
-
-The judge is the torchvision that is installed; nothing is compared with stored numbers. Prints one row a builder and
-ends with status 1 when any row fails.
+The judge is the torchvision that is installed; nothing is compared with stored numbers. Prints one row a builder, in
+the order in which they are done, and ends with status 1 when any row fails. --markdown writes the table for docs/.
 """
+import argparse
+import collections
+import concurrent.futures
 import json
+import multiprocessing
 import os
+import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
+import time
+import typing
 
 import numpy as np
 import torch
@@ -240,31 +245,90 @@ def disturb(model):
             model.classifier[1].bias.add_(1)
 
 
-def main(tool_path, *wanted):
-    available = subprocess.run([tool_path, "--list"], capture_output=True, text=True, check=True)
-    builders = available.stdout.split()
-    assert len(builders) >= 13, builders
-    builders = list(wanted) or builders
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    failed = []
-    print(f"{'builder':<20}{'params':>12}{'reference':>12}{'fused':>12}   torchvision {torchvision.__version__}")
+class Row(typing.NamedTuple):
+    builder: str
+    params: int = 0
+    reference: float = 0.0  # largest difference of logits / largest logit
+    fused: float = 0.0
+    seconds: float = 0.0
+    gigabytes: float = 0.0  # of both processes, at most, since the lane began
+    problem: str = ""
+
+
+def measure(tool_path, builder):
+    begin = time.monotonic()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     with tempfile.TemporaryDirectory() as folder:
-        parity = Parity(tool_path, folder)
-        for builder in builders:
-            try:
-                params, reference, fused = parity.row(builder)
-            except AssertionError as problem:
-                failed.append(builder)
-                print(f"{builder:<20} FAILED: {problem}", flush=True)
-                continue
-            good = reference <= TOLERANCE and fused <= TOLERANCE
-            if not good:
-                failed.append(builder)
-            print(f"{builder:<20}{params:>12}{reference:>12.1e}{fused:>12.1e}   "
-                  f"{'ok' if good else 'FAILED: above ' + str(TOLERANCE)}", flush=True)
-    print(f"{len(builders) - len(failed)} of {len(builders)} builders equal torchvision")
-    return 1 if failed else 0
+        try:
+            params, reference, fused = Parity(tool_path, folder).row(builder)
+        except AssertionError as problem:
+            return Row(builder, problem=str(problem) or "a check failed")
+    problem = "" if reference <= TOLERANCE and fused <= TOLERANCE else f"above {TOLERANCE}"
+    kilobytes = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Row(builder, params, reference, fused, time.monotonic() - begin, kilobytes / 1e6, problem)
+
+
+def lane(tool_path, take, report):
+    """Builders one after the other, in a process of its own: seeds are global in Python."""
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawn) as process:
+        while builder := take():
+            report(process.submit(measure, tool_path, builder).result())
+
+
+def parameters_of(builder):
+    return torchvision.models.get_model_weights(builder).DEFAULT.meta["num_params"]
+
+
+def run(tool_path, builders, report):
+    """Two lanes. One begins with the largest builders and the other with the smallest, which never takes a large one,
+    so that memory holds one of these at a time."""
+    left = collections.deque(sorted(builders, key=parameters_of))
+
+    def largest():
+        return left.pop() if left else None
+
+    def smallest():
+        return left.popleft() if left and parameters_of(left[0]) <= LARGE else None
+
+    with concurrent.futures.ThreadPoolExecutor(2) as lanes:
+        for done in [lanes.submit(lane, tool_path, take, report) for take in (largest, smallest)]:
+            done.result()
+
+
+def write_markdown(path, rows):
+    lines = ["| Builder | Parameters | Reference executor | Fused executor |", "|---|--:|--:|--:|"]
+    lines += [f"| {row.builder} | {row.params:,} | {row.reference:.1e} | {row.fused:.1e} |" for row in sorted(rows)]
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--markdown")
+    parser.add_argument("tool")
+    parser.add_argument("builders", nargs="*")
+    options = parser.parse_args()
+    available = subprocess.run([options.tool, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    available = [builder for builder in available if not builder.startswith("quantized_")]
+    assert available, "the tool knows no builder"
+    wanted = options.builders or available
+    rows = []
+
+    def report(row):
+        rows.append(row)
+        print(f"{row.builder:<20}{row.params:>12}{row.reference:>12.1e}{row.fused:>12.1e}{row.seconds:>8.1f}"
+              f"{row.gigabytes:>8.1f}   {'FAILED: ' + row.problem if row.problem else 'ok'}", flush=True)
+
+    print(f"{'builder':<20}{'params':>12}{'reference':>12}{'fused':>12}{'s':>8}{'GB':>8}   "
+          f"torchvision {torchvision.__version__}")
+    begin = time.monotonic()
+    run(options.tool, wanted, report)
+    good = [row for row in rows if not row.problem]
+    print(f"{len(good)} of {len(wanted)} builders equal torchvision, {time.monotonic() - begin:.0f} s")
+    if options.markdown:
+        write_markdown(options.markdown, rows)
+    return 0 if len(good) == len(wanted) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
