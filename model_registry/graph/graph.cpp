@@ -95,6 +95,10 @@ std::string attr_text(const ConstantAttrs&) {
   return "";
 }
 
+std::string attr_text(const FusedAttrs& a) {
+  return std::string(kActivationNames[static_cast<std::size_t>(a.activation)]);
+}
+
 std::string node_text(const Graph& graph, std::size_t id) {
   const Node& node = graph.nodes[id];
   std::string text = "%" + std::to_string(id) + " = " + std::string(op_name(node.op)) + "(";

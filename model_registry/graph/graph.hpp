@@ -65,7 +65,7 @@ enum class Op : std::uint8_t {
   kAvgPool2d,  ///< padding counts as zeros in the mean
   kAdaptiveAvgPool2d,
   kFlatten,    ///< all dimensions from 1 on
-  kLinear,     ///< inputs x [, bias]; params weight [, bias]
+  kLinear,     ///< params weight, bias: inputs x [, residual: by passes only]; else x [, bias]
   kLayerNorm,  ///< over the last dimension; params weight, bias
   kAdd,        ///< broadcasts
   kMultiply,   ///< broadcasts
@@ -105,6 +105,9 @@ struct PoolAttrs {
 struct OutputSizeAttrs {
   std::array<int, 2> size{1, 1};
 };
+struct FusedAttrs {
+  Activation activation = Activation::kNone;  ///< set by passes only; applied after the residual
+};
 struct AxesAttrs {
   std::vector<int> axes;  ///< kConcat: one; kMean: those that disappear; kPermute: the new order
 };
@@ -125,8 +128,9 @@ struct ConstantAttrs {
   std::shared_ptr<const std::vector<float>> values;  ///< row-major
 };
 
-using Attrs = std::variant<std::monostate, Conv2dAttrs, NormAttrs, PoolAttrs, OutputSizeAttrs,
-                           AxesAttrs, SliceAttrs, PadAttrs, RollAttrs, ScalarAttrs, ConstantAttrs>;
+using Attrs =
+    std::variant<std::monostate, Conv2dAttrs, NormAttrs, PoolAttrs, OutputSizeAttrs, AxesAttrs,
+                 SliceAttrs, PadAttrs, RollAttrs, ScalarAttrs, ConstantAttrs, FusedAttrs>;
 
 struct Node {
   Op op = Op::kInput;

@@ -141,8 +141,8 @@ Value flatten(const Value& x) {
 Value linear(const Value& x, int weight, int bias) {
   Shape out = linear_shape(x, weight);
   if (out.empty()) return x;
-  if (bias == kNoParameter) return record(x, Op::kLinear, {weight}, {}, std::move(out));
-  return record(x, Op::kLinear, {weight, bias}, {}, std::move(out));
+  if (bias == kNoParameter) return record(x, Op::kLinear, {weight}, FusedAttrs{}, std::move(out));
+  return record(x, Op::kLinear, {weight, bias}, FusedAttrs{}, std::move(out));
 }
 
 Value linear(const Value& x, int weight, const Value& bias) {
@@ -153,7 +153,7 @@ Value linear(const Value& x, int weight, const Value& bias) {
         x, Op::kLinear,
         "expects a bias of " + shape_text({out.back()}) + ", found " + shape_text(bias.shape()));
   const Value inputs[] = {x, bias};
-  return x.trace().record(Op::kLinear, inputs, std::span(&weight, 1), {}, std::move(out));
+  return x.trace().record(Op::kLinear, inputs, std::span(&weight, 1), FusedAttrs{}, std::move(out));
 }
 
 Value layer_norm(const Value& x, int weight, int bias, const NormAttrs& attrs) {

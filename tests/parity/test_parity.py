@@ -25,7 +25,7 @@ import torch
 import torchvision
 
 SEED = 20260801
-TOLERANCE = 2e-5  # largest difference of logits / largest logit; about 3e-6 is seen, 1e-4 is promised
+TOLERANCE = 5e-5  # largest difference of logits / largest logit; 1.1e-5 is the most that is seen, 1e-4 is promised
 CLASSES = 6       # of the fine-tuned variant
 # batch, height, width; raised to the builder's smallest image
 RANDOM_SIZES = [(1, 224, 224)]

@@ -69,9 +69,13 @@ at::Tensor avg_pool2d(const graph::Node& node, const at::Tensor& x) {
                         attrs.ceil_mode, /*count_include_pad=*/true);
 }
 
-at::Tensor linear(std::span<const at::Tensor> inputs, std::span<const at::Tensor> params) {
-  return at::linear(inputs[0], params[0],
-                    inputs.size() > 1 ? std::optional(inputs[1]) : optional_at(params, 1));
+// A layer with two parameters has its bias among them, and a second input is its residual.
+at::Tensor linear(const graph::Node& node, std::span<const at::Tensor> inputs,
+                  std::span<const at::Tensor> params) {
+  const bool has_bias = params.size() > 1;
+  at::Tensor y = at::linear(inputs[0], params[0], optional_at(has_bias ? params : inputs, 1));
+  if (has_bias && inputs.size() > 1) y = y.add(inputs[1]);
+  return activate(y, std::get<graph::FusedAttrs>(node.attrs).activation);
 }
 
 at::Tensor layer_norm(const graph::Node& node, const at::Tensor& x,
@@ -190,7 +194,7 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
     case Op::kFlatten:
       return inputs[0].flatten(1);
     case Op::kLinear:
-      return linear(inputs, params);
+      return linear(node, inputs, params);
     case Op::kLayerNorm:
       return layer_norm(node, inputs[0], params);
     case Op::kAdd:

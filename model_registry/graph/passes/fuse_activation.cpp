@@ -4,7 +4,7 @@
 namespace tv::graph {
 namespace {
 
-// What convolutions can do on their way out; hardsigmoid is not among it.
+// What layers can do on their way out; hardsigmoid is not among it.
 Activation activation_of(Op op) {
   switch (op) {
     case Op::kRelu:
@@ -24,24 +24,27 @@ Activation activation_of(Op op) {
   }
 }
 
+// Where a node can take up an activation, or nullptr. A linear layer has either that or a residual.
+Activation* activation_slot(Node& node) {
+  if (node.op == Op::kConv2d) return &std::get<Conv2dAttrs>(node.attrs).activation;
+  const bool free = node.op == Op::kLinear && (node.inputs.size() == 1 || node.params.size() == 1);
+  return free ? &std::get<FusedAttrs>(node.attrs).activation : nullptr;
+}
+
 }  // namespace
 
-// The convolution stays where it is and keeps its residual; readers of the activation read it
-// instead.
+// The layer stays where it is and keeps its residual; readers of the activation read it instead.
 Graph fuse_activation(Graph graph) {
   Rewriter rewriter(std::move(graph));
   for (std::size_t id = 0; id < rewriter.graph.nodes.size(); ++id) {
     const Node& node = rewriter.visit(id);
     const Activation activation = activation_of(node.op);
     if (activation == Activation::kNone) continue;
-    const int conv_id = node.inputs[0];
-    Node& conv = rewriter.graph.nodes[static_cast<std::size_t>(conv_id)];
-    if (conv.op != Op::kConv2d || rewriter.readers[static_cast<std::size_t>(conv_id)] != 1)
-      continue;
-    auto& attrs = std::get<Conv2dAttrs>(conv.attrs);
-    if (attrs.activation != Activation::kNone) continue;
-    attrs.activation = activation;
-    rewriter.replace(id, conv_id);
+    const auto before = static_cast<std::size_t>(node.inputs[0]);
+    Activation* const slot = activation_slot(rewriter.graph.nodes[before]);
+    if (!slot || *slot != Activation::kNone || rewriter.readers[before] != 1) continue;
+    *slot = activation;
+    rewriter.replace(id, node.inputs[0]);
   }
   return rewriter.finish();
 }

@@ -10,12 +10,12 @@ Graph fuse_residual(Graph graph) {
     Node& sum = rewriter.visit(id);
     if (sum.op != Op::kAdd || sum.inputs[0] == sum.inputs[1]) continue;
     for (const std::size_t side : {std::size_t{0}, std::size_t{1}}) {
-      const Node* conv = rewriter.open_convolution(sum.inputs[side]);
+      const Node* layer = rewriter.open_layer(sum.inputs[side]);
       const int other = sum.inputs[1 - side];
-      if (!conv || conv->shape != sum.shape ||
+      if (!layer || layer->shape != sum.shape ||
           rewriter.graph.nodes[static_cast<std::size_t>(other)].shape != sum.shape)
         continue;
-      Node fused = *conv;
+      Node fused = *layer;
       fused.inputs.push_back(other);
       sum = std::move(fused);
       break;

@@ -14,13 +14,13 @@ Graph drop_identities(Graph graph);
 /// the executor, in float64.
 Graph fold_batch_norm(Graph graph);
 
-/// conv2d -> add of equal shapes becomes one conv2d with a second input, where nobody else reads
-/// the convolution and it has neither residual nor activation. Runs before fuse_activation: an
-/// activation comes after the residual.
+/// conv2d or linear (with bias) -> add of equal shapes becomes one layer with a second input, where
+/// nobody else reads the layer and it has neither residual nor activation. Runs before
+/// fuse_activation: an activation comes after the residual.
 Graph fuse_residual(Graph graph);
 
-/// conv2d -> an operator of enum Activation becomes one conv2d, where nobody else reads the
-/// convolution and it has no activation yet.
+/// conv2d or linear -> an operator of enum Activation becomes one layer, where nobody else reads
+/// the layer and it has no activation yet; a linear layer with a residual takes none.
 Graph fuse_activation(Graph graph);
 
 /// All of the above, in the order in which they help each other.

@@ -37,6 +37,16 @@ class Rewriter {
     return std::get<Conv2dAttrs>(node.attrs).activation == Activation::kNone ? &node : nullptr;
   }
 
+  /// The same for nodes that can add a residual: a convolution, or a linear layer that has its bias
+  /// (as the second input of one without would be taken for its bias).
+  const Node* open_layer(int id) const {
+    const Node& node = graph.nodes[static_cast<std::size_t>(id)];
+    if (node.op != Op::kLinear) return open_convolution(id);
+    if (node.inputs.size() != 1 || node.params.size() != 2) return nullptr;
+    if (readers[static_cast<std::size_t>(id)] != 1) return nullptr;
+    return std::get<FusedAttrs>(node.attrs).activation == Activation::kNone ? &node : nullptr;
+  }
+
   Graph finish() { return without_dead_nodes(std::move(graph), replacement_.back()); }
 
   Graph graph;

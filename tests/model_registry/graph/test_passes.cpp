@@ -64,13 +64,18 @@ void expect_sound(const Graph& graph) {
 constexpr Op kActivations[] = {Op::kRelu, Op::kRelu6,     Op::kSigmoid,
                                Op::kSilu, Op::kHardswish, Op::kGelu};
 
-/// What the passes should have taken up: a convolution whose only reader is this node, and which
-/// has neither residual nor activation where the node comes before them.
-bool is_open_convolution(const Graph& graph, const std::vector<int>& readers, int id, bool before) {
+/// What the passes should have taken up: a layer whose only reader is this node, and which has
+/// neither residual nor activation where the node comes before them. A linear layer has one of
+/// both.
+bool is_open_layer(const Graph& graph, const std::vector<int>& readers, int id, bool before) {
   const auto& node = graph.nodes[static_cast<std::size_t>(id)];
-  if (node.op != Op::kConv2d || readers[static_cast<std::size_t>(id)] != 1) return false;
-  if (std::get<graph::Conv2dAttrs>(node.attrs).activation != graph::Activation::kNone) return false;
-  return !before || node.inputs.size() == 1;
+  if (readers[static_cast<std::size_t>(id)] != 1) return false;
+  const bool alone = node.inputs.size() == 1;
+  if (node.op == Op::kConv2d)
+    return std::get<graph::Conv2dAttrs>(node.attrs).activation == graph::Activation::kNone &&
+           (!before || alone);
+  if (node.op != Op::kLinear || node.params.size() != 2 || !alone) return false;
+  return std::get<graph::FusedAttrs>(node.attrs).activation == graph::Activation::kNone;
 }
 
 /// The first node that could still move into the convolution in front of it; -1 for none.
@@ -79,13 +84,17 @@ int find_fusable(const Graph& graph) {
   for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
     const auto& node = graph.nodes[id];
     const auto open = [&](std::size_t input, bool before) {
-      return is_open_convolution(graph, readers, node.inputs[input], before);
+      return is_open_layer(graph, readers, node.inputs[input], before);
+    };
+    const auto after_convolution = [&] {
+      return graph.nodes[static_cast<std::size_t>(node.inputs[0])].op == Op::kConv2d;
     };
     const auto same_shape = [&](std::size_t input) {
       return graph.nodes[static_cast<std::size_t>(node.inputs[input])].shape == node.shape;
     };
     const bool fusable =
-        node.op == Op::kDropout || (node.op == Op::kBatchNorm2d && open(0, true)) ||
+        node.op == Op::kDropout ||
+        (node.op == Op::kBatchNorm2d && after_convolution() && open(0, true)) ||
         (std::ranges::find(kActivations, node.op) != std::end(kActivations) && open(0, false)) ||
         (node.op == Op::kAdd && same_shape(0) && same_shape(1) && (open(0, true) || open(1, true)));
     if (fusable) return static_cast<int>(id);
@@ -255,6 +264,52 @@ START_TEST(residuals_stay_apart_where_they_must) {
 }
 END_TEST
 
+START_TEST(linear_layers_take_an_activation_or_a_residual) {
+  const auto with_linear = [](const std::function<Value(const nn::Linear&, Value)>& forward) {
+    return sketch(
+        [&](SketchModule& m, Build& build) {
+          const auto linear = m.make<nn::Linear>("linear", build, 3, 3);
+          return [linear, forward](Value x) { return forward(*linear, head(x)); };
+        },
+        3);
+  };
+  const auto layer = [](const Graph& graph) {
+    const auto found = std::ranges::find(graph.nodes, Op::kLinear, &graph::Node::op);
+    ck_assert(found != graph.nodes.end());
+    return *found;
+  };
+  const auto activation = [&](const Graph& graph) {
+    return std::get<graph::FusedAttrs>(layer(graph).attrs).activation;
+  };
+
+  const Graph gelu = graph::optimize(
+      trace(with_linear([](const nn::Linear& l, Value x) { return graph::gelu(l.forward(x)); })));
+  expect_sound(gelu);
+  ck_assert_int_eq(count(gelu, Op::kGelu), 0);
+  ck_assert(activation(gelu) == graph::Activation::kGelu);
+
+  const Graph sum = graph::optimize(trace(
+      with_linear([](const nn::Linear& l, Value x) { return graph::gelu(x + l.forward(x)); })));
+  expect_sound(sum);
+  ck_assert_int_eq(count(sum, Op::kAdd), 0);
+  ck_assert_uint_eq(layer(sum).inputs.size(), 2);
+  ck_assert_int_eq(count(sum, Op::kGelu), 1);  // the layer has its residual already
+  ck_assert(activation(sum) == graph::Activation::kNone);
+
+  const Graph other_order = graph::optimize(trace(
+      with_linear([](const nn::Linear& l, Value x) { return graph::gelu(l.forward(x)) + x; })));
+  ck_assert_int_eq(count(other_order, Op::kAdd), 1);
+  ck_assert(activation(other_order) == graph::Activation::kGelu);
+
+  // Its second input would be taken for its bias.
+  const Graph no_bias = graph::optimize(trace(with_linear([](const nn::Linear& l, Value x) {
+    return x + graph::linear(x, l.weight(), graph::kNoParameter);
+  })));
+  ck_assert_int_eq(count(no_bias, Op::kAdd), 1);
+  ck_assert_uint_eq(layer(no_bias).inputs.size(), 1);
+}
+END_TEST
+
 START_TEST(only_batch_norms_in_front_of_their_convolution_are_left) {
   // ResNet's all follow one; DenseNet's first of a layer follows a concatenation, norm5 the last.
   const auto left = [](std::string_view builder) {
@@ -292,6 +347,7 @@ int main() {
       batch_norm_stays_where_it_cannot_fold, only_the_first_of_two_batch_norms_folds,
       activations_fuse_unless_the_convolution_has_other_readers, a_second_activation_stays,
       residuals_fuse_from_either_side, a_residual_that_is_computed_later_is_there_in_time,
-      residuals_stay_apart_where_they_must, only_batch_norms_in_front_of_their_convolution_are_left,
+      residuals_stay_apart_where_they_must, linear_layers_take_an_activation_or_a_residual,
+      only_batch_norms_in_front_of_their_convolution_are_left,
       optimize_leaves_nothing_to_fuse_in_any_model);
 }
