@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "model_registry/graph/packed_parameters.hpp"
+
 namespace tv::graph {
 namespace {
 
@@ -69,6 +71,11 @@ struct Comparison {
   std::map<std::string_view, const TensorView*> tensors;
 };
 
+// A number may come with a dimension, as load_state_dict() has it.
+bool same_shape(const Shape& found, const Shape& expected) {
+  return found == expected || (expected.empty() && found == Shape{1});
+}
+
 // Every mis-shaped tensor differs in its number of classes alone: the file is this architecture for
 // other classes.
 void look_at_head(const Parameter& parameter, const TensorView& tensor, int num_classes,
@@ -90,7 +97,9 @@ Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
   Comparison result;
   Misfit& misfit = result.misfit;
   bool only_head = true;
-  for (const auto& [full_name, value] : checkpoint.entries) {
+  const NamedValues entries =
+      network.int8() ? unpacked_entries(checkpoint) : plain_entries(checkpoint);
+  for (const auto& [full_name, value] : entries) {
     const std::string_view name = std::string_view(full_name).substr(prefix);
     auto found = index.find(name);
     if (found == index.end()) found = index.find(network.current_name(name));
@@ -98,13 +107,13 @@ Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
       misfit.unexpected.emplace_back(full_name);
       continue;
     }
-    const TensorView* tensor = value.tensor();
+    const TensorView* tensor = value->tensor();
     const Parameter& parameter = *found->second;
     if (!tensor || !fits(tensor->dtype, parameter.dtype)) {
       misfit.types.push_back(std::string(name) + " " +
                              (tensor ? std::string(dtype_name(tensor->dtype)) : "is no tensor") +
                              ", expected " + std::string(dtype_name(parameter.dtype)));
-    } else if (tensor->sizes != parameter.shape) {
+    } else if (!same_shape(tensor->sizes, parameter.shape)) {
       misfit.shapes.push_back(std::string(name) + " " + shape_text(tensor->sizes) + ", expected " +
                               shape_text(parameter.shape));
       look_at_head(parameter, *tensor, network.num_classes(), only_head, misfit);

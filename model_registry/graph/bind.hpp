@@ -18,6 +18,8 @@ using BoundTensors = std::vector<TensorView>;
 ///  - float16, bfloat16 and float64 tensors for float32 parameters (the backend copies them to
 ///  float32), integers of
 ///    any width for integer buffers;
+///  - a number with a dimension, [1] for [];
+///  - for int8 networks the packed parameters of every version (packed_parameters.hpp);
 ///  - files without num_batches_tracked;
 ///  - a file all of whose names begin with one of the prefixes "module.", "model.", "state_dict.",
 ///  "model_state_dict."

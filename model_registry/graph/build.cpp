@@ -25,6 +25,7 @@ int Build::parameter(Shape shape, DType dtype, bool is_buffer, bool optional) {
 }
 
 void Build::step(InitRule rule, int parameter, double a, double b, double c, double d) {
+  if (int8()) return;  // int8 numbers come from files or from the float network
   steps_.push_back({rule, parameter, shape(parameter), a, b, c, d, {}});
 }
 
@@ -67,6 +68,7 @@ void Build::xavier_uniform(int parameter) {
 }
 
 void Build::values(int parameter, std::vector<double> numbers) {
+  if (int8()) return;
   step(InitRule::kValues, parameter, 0);
   steps_.back().values = std::make_shared<const std::vector<double>>(std::move(numbers));
 }

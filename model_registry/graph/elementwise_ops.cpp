@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "model_registry/graph/layer_shapes.hpp"
 #include "model_registry/graph/ops.hpp"
 
 namespace tv::graph {
@@ -12,25 +13,33 @@ Value map(const Value& x, Op op, Attrs attrs = {}) {
 }
 
 Value broadcast(const Value& a, const Value& b, Op op) {
+  Shape out = broadcast_shape(a, b, op);
+  if (out.empty()) return a;
+  const Value inputs[] = {a, b};
+  return a.trace().record(op, inputs, {}, {}, std::move(out));
+}
+
+}  // namespace
+
+Shape broadcast_shape(const Value& a, const Value& b, Op op) {
   Trace& trace = a.trace();
-  if (trace.failed()) return a;
+  if (trace.failed()) return {};
   Shape out = a.shape();
   const Shape& other = b.shape();
   if (other.size() > out.size()) out.insert(out.begin(), other.size() - out.size(), 1);
   const std::size_t skipped = out.size() - other.size();
   for (std::size_t i = 0; i < other.size(); ++i) {
     std::int64_t& size = out[skipped + i];
-    if (size != other[i] && size != 1 && other[i] != 1)
-      return trace.fail(a, op,
-                        "combines " + shape_text(a.shape()) + " and " + shape_text(other) +
-                            ", expected sizes that are equal or 1");
+    if (size != other[i] && size != 1 && other[i] != 1) {
+      trace.fail(a, op,
+                 "combines " + shape_text(a.shape()) + " and " + shape_text(other) +
+                     ", expected sizes that are equal or 1");
+      return {};
+    }
     if (size == 1) size = other[i];
   }
-  const Value inputs[] = {a, b};
-  return trace.record(op, inputs, {}, {}, std::move(out));
+  return out;
 }
-
-}  // namespace
 
 Value relu(const Value& x) {
   return map(x, Op::kRelu);

@@ -26,8 +26,16 @@ constexpr std::string_view kOpNames[] = {
     "index_rows",   "normalize",
     "clamp_max",    "exp",
     "attention",
+    "quantize",
+    "dequantize",
+    "q_conv2d",
+    "q_linear",
+    "q_add",
+    "q_mul",
+    "q_cat",
+    "q_hardswish",
 };
-static_assert(std::size(kOpNames) == static_cast<std::size_t>(Op::kAttention) + 1);
+static_assert(std::size(kOpNames) == static_cast<std::size_t>(Op::kQHardswish) + 1);
 
 // In the order of enum Activation.
 constexpr std::string_view kActivationNames[] = {"",      " relu",      " relu6", " sigmoid",

@@ -85,6 +85,15 @@ enum class Op : std::uint8_t {
   kClampMax,
   kExp,
   kAttention,  ///< inputs q, k, v [, additive bias [, factors of the products]]
+  // int8: scale and zero point of the result are the last two parameters
+  kQuantize,
+  kDequantize,
+  kQConv2d,  ///< params weight, bias, scale, zero point
+  kQLinear,  ///< params weight, bias, scale, zero point
+  kQAdd,
+  kQMultiply,
+  kQConcat,
+  kQHardswish,
 };
 std::string_view op_name(Op op);
 

@@ -22,6 +22,10 @@ bool acceptable(const Shape& input) {
 
 }  // namespace
 
+std::string_view backend_name(QuantizedBackend backend) {
+  return backend == QuantizedBackend::kFbgemm ? "fbgemm" : "qnnpack";
+}
+
 // ---- Module
 // ----------------------------------------------------------------------------------------------------
 
@@ -37,6 +41,11 @@ void Module::for_each(const std::function<void(Module&)>& visit) {
 int Module::add_tensor(std::string name, int parameter) {
   tensors_.push_back({std::move(name), parameter});
   return parameter;
+}
+
+QParams Module::add_qparams(Build& build, const Shape& shape) {
+  return {add_tensor("scale", build.parameter(shape, DType::kFloat32, true)),
+          add_tensor("zero_point", build.parameter(shape, DType::kInt64, true))};
 }
 
 // ---- Trace
@@ -94,6 +103,7 @@ Network::Network(std::string builder, Build build, std::unique_ptr<Module> root,
       ids_(build.parameters_.size(), -1),
       init_(std::move(build.steps_)),
       old_names_(build.old_names_),
+      int8_(build.int8_),
       num_classes_(num_classes),
       min_size_(min_size) {
   name_tensors(*root_, "", build, false);

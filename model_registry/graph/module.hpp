@@ -19,10 +19,22 @@
 
 namespace tv::graph {
 
+/// torchvision's `backend`: fbgemm's weights have a scale for each channel and its activations are
+/// 0..127; qnnpack's weights have one scale and its activations are 0..255.
+enum class QuantizedBackend : std::uint8_t { kFbgemm, kQnnpack };
+/// "fbgemm"
+std::string_view backend_name(QuantizedBackend backend);
+
 /// Collects parameters and initialisation steps while a network is constructed. Parameters are
 /// named afterwards, when the tree is complete.
 class Build {
  public:
+  Build() = default;
+  /// The leaves declare int8 weights, scales and zero points; `backend` says for which kernels the
+  /// numbers were made.
+  explicit Build(QuantizedBackend backend) : int8_(backend) {}
+  bool int8() const { return int8_.has_value(); }
+
   /// Declares a tensor and returns its id, which modules keep and hand to the operators of ops.hpp.
   int parameter(Shape shape, DType dtype = DType::kFloat32, bool is_buffer = false,
                 bool optional = false);
@@ -58,11 +70,19 @@ class Build {
   std::vector<Parameter> parameters_;
   std::vector<InitStep> steps_;
   OldNames old_names_ = nullptr;
+  std::optional<QuantizedBackend> int8_;
 };
 
 /// Elements of a weight that feed one output (kIn) or that one input feeds (kOut); shape [out, in,
 /// ...].
 std::int64_t fan_of(const Shape& shape, Build::Fan fan);
+
+/// Ids of the parameters that say how a result is quantised: real = scale * (q - zero_point),
+/// float32 and int64.
+struct QParams {
+  int scale = -1;
+  int zero_point = -1;
+};
 
 class Module;
 class Network;
@@ -182,6 +202,9 @@ class Module {
   Module() = default;
   /// Registers an own parameter or buffer under a name, and returns its id.
   int add_tensor(std::string name, int parameter);
+  /// Registers "scale" and "zero_point" of an int8 result, buffers of the given shape ([] or [1]),
+  /// and returns their ids.
+  QParams add_qparams(Build& build, const Shape& shape = {});
   /// Registers a child under a name.
   template <typename M>
   Ref<M> add(std::string name, std::unique_ptr<M> module) {
@@ -217,6 +240,8 @@ class Network {
   int num_classes() const { return num_classes_; }
   /// Smallest height and width that torchvision documents, pixels.
   int min_size() const { return min_size_; }
+  /// Set for networks that run in int8: the kernels that their numbers were made for.
+  std::optional<QuantizedBackend> int8() const { return int8_; }
   /// In state_dict() order: a module's own parameters, its own buffers, then its children.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<InitStep>& init() const { return init_; }
@@ -242,6 +267,7 @@ class Network {
   std::vector<int> ids_;  // id of Build::parameter() -> index into parameters_, -1 = dropped
   std::vector<InitStep> init_;
   Build::OldNames old_names_;
+  std::optional<QuantizedBackend> int8_;
   int num_classes_;
   int min_size_;
 };

@@ -1,6 +1,8 @@
 // Operators on images and features: layers.
 #include "model_registry/graph/ops.hpp"
 
+#include "model_registry/graph/layer_shapes.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <numeric>
@@ -65,41 +67,45 @@ Value pool(const Value& x, Op op, const PoolAttrs& attrs) {
   return record(x, op, {}, attrs, {in[0], in[1], height, width});
 }
 
-// The shape of linear's result, or empty after a complaint.
+Shape complain(const Value& x, Op op, std::string_view problem) {
+  x.trace().fail(x, op, problem);
+  return {};
+}
+
+}  // namespace
+
 Shape linear_shape(const Value& x, int weight) {
   Trace& trace = x.trace();
   if (trace.failed()) return {};
   const Shape& w = trace.parameter_shape(weight);
   Shape out = x.shape();
-  if (w.size() != 2) {
-    trace.fail(x, Op::kLinear, "has no weight [out, in]");
-    return {};
-  }
-  if (out.empty() || out.back() != w[1]) {
-    trace.fail(x, Op::kLinear,
-               "expects [..., " + std::to_string(w[1]) + "], found " + shape_text(out));
-    return {};
-  }
+  if (w.size() != 2) return complain(x, Op::kLinear, "has no weight [out, in]");
+  if (out.empty() || out.back() != w[1])
+    return complain(x, Op::kLinear,
+                    "expects [..., " + std::to_string(w[1]) + "], found " + shape_text(out));
   out.back() = w[0];
   return out;
 }
 
-}  // namespace
-
-Value conv2d(const Value& x, int weight, int bias, const Conv2dAttrs& attrs) {
+Shape conv2d_shape(const Value& x, int weight, const Conv2dAttrs& attrs) {
   Trace& trace = x.trace();
-  if (trace.failed()) return x;
+  if (trace.failed()) return {};
   const Shape& w = trace.parameter_shape(weight);
-  if (w.size() != 4) return trace.fail(x, Op::kConv2d, "has no weight [out, in, h, w]");
+  if (w.size() != 4) return complain(x, Op::kConv2d, "has no weight [out, in, h, w]");
   const Shape& in = x.shape();
   if (const auto problem = channel_problem(x, w[1] * attrs.groups); !problem.empty())
-    return trace.fail(x, Op::kConv2d, problem);
+    return complain(x, Op::kConv2d, problem);
   const std::int64_t need_h = window_need(w[2], attrs.padding[0], attrs.dilation[0]);
   const std::int64_t need_w = window_need(w[3], attrs.padding[1], attrs.dilation[1]);
   if (in[2] < need_h || in[3] < need_w)
-    return trace.fail(x, Op::kConv2d, too_small(in, need_h, need_w));
-  Shape out = {in[0], w[0], (in[2] - need_h) / attrs.stride[0] + 1,
-               (in[3] - need_w) / attrs.stride[1] + 1};
+    return complain(x, Op::kConv2d, too_small(in, need_h, need_w));
+  return {in[0], w[0], (in[2] - need_h) / attrs.stride[0] + 1,
+          (in[3] - need_w) / attrs.stride[1] + 1};
+}
+
+Value conv2d(const Value& x, int weight, int bias, const Conv2dAttrs& attrs) {
+  Shape out = conv2d_shape(x, weight, attrs);
+  if (out.empty()) return x;
   if (bias == kNoParameter) return record(x, Op::kConv2d, {weight}, attrs, std::move(out));
   return record(x, Op::kConv2d, {weight, bias}, attrs, std::move(out));
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 
+#include "model_registry/graph/layer_shapes.hpp"
 #include "model_registry/graph/ops.hpp"
 
 namespace tv::graph {
@@ -63,13 +64,16 @@ Value with_broadcast(const std::string& what, const Value& x, const Value& q, co
 
 }  // namespace
 
-Value cat(const std::vector<Value>& values, int axis) {
+Shape cat_shape(const std::vector<Value>& values, int axis, Op op) {
   const Value& first = values.front();
   Trace& trace = first.trace();
-  if (trace.failed()) return first;
+  if (trace.failed()) return {};
   Shape out = first.shape();
   axis = from_start(axis, out);
-  if (!is_axis(axis, out)) return fail(first, Op::kConcat, "a dimension " + std::to_string(axis));
+  if (!is_axis(axis, out)) {
+    fail(first, op, "a dimension " + std::to_string(axis));
+    return {};
+  }
   const auto at = static_cast<std::size_t>(axis);
   out[at] = 0;
   for (const Value& value : values) {
@@ -78,12 +82,21 @@ Value cat(const std::vector<Value>& values, int axis) {
       out[at] += rest[at];
       rest[at] = out[at];
     }
-    if (rest != out)
-      return trace.fail(value, Op::kConcat,
-                        "joins " + shape_text(first.shape()) + " and " + shape_text(value.shape()) +
-                            ", expected equal but for dimension " + std::to_string(axis));
+    if (rest != out) {
+      trace.fail(value, op,
+                 "joins " + shape_text(first.shape()) + " and " + shape_text(value.shape()) +
+                     ", expected equal but for dimension " + std::to_string(axis));
+      return {};
+    }
   }
-  return trace.record(Op::kConcat, values, {}, AxesAttrs{{axis}}, std::move(out));
+  return out;
+}
+
+Value cat(const std::vector<Value>& values, int axis) {
+  Shape out = cat_shape(values, axis, Op::kConcat);
+  if (out.empty()) return values.front();
+  axis = from_start(axis, out);
+  return values.front().trace().record(Op::kConcat, values, {}, AxesAttrs{{axis}}, std::move(out));
 }
 
 Value parameter(const Value& like, int id) {

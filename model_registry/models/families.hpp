@@ -20,6 +20,14 @@ struct ModelConfig {
   std::optional<bool> aux_logits = {};       ///< GoogLeNet, Inception v3
   std::optional<bool> transform_input = {};  ///< GoogLeNet, Inception v3
   std::optional<int> image_size = {};        ///< pixels; ViT, and MaxViT's input_size
+  bool quantizable = false;  ///< the form made for quantisation: ReLU instead of ReLU6
+  bool quantize = false;     ///< the row of a quantized builder: int8
+};
+
+/// What a quantized builder is made of.
+struct Quantization {
+  std::string_view float_builder;  ///< whose weights fit with quantize=false
+  graph::QuantizedBackend backend = graph::QuantizedBackend::kFbgemm;  ///< default
 };
 
 /// One builder: a row of its paper's table, ready to construct.
@@ -32,6 +40,7 @@ struct ModelRow {
   /// Of builders that take images of one size alone, and thus have the option image_size: why this
   /// side (pixels, at least 1) cannot be, "" if it can. Empty for all others.
   std::function<std::string(int image_size)> image_size_problem = {};
+  std::optional<Quantization> quantization = {};  ///< of quantized builders
 };
 
 std::vector<ModelRow> alexnet_models();
@@ -42,6 +51,7 @@ std::vector<ModelRow> maxvit_models();
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
 std::vector<ModelRow> mobilenetv3_models();
+std::vector<ModelRow> quantized_models();
 std::vector<ModelRow> regnet_models();
 std::vector<ModelRow> resnet_models();
 std::vector<ModelRow> shufflenetv2_models();
@@ -60,6 +70,7 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     mnasnet_models,
     mobilenetv2_models,
     mobilenetv3_models,
+    quantized_models,
     regnet_models,
     resnet_models,
     shufflenetv2_models,

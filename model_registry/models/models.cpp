@@ -35,8 +35,10 @@ const models::ModelRow* find_row(std::string_view builder) {
 }
 
 std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row,
-                                                   const models::ModelConfig& config) {
-  graph::Build build;
+                                                   models::ModelConfig config,
+                                                   graph::QuantizedBackend backend) {
+  config.quantizable = row.quantization.has_value();
+  graph::Build build = config.quantize ? graph::Build(backend) : graph::Build();
   auto root = row.make(build, config);
   return std::make_shared<const graph::Network>(std::string(row.builder), std::move(build),
                                                 std::move(root), config.num_classes,
@@ -90,11 +92,22 @@ Result<int> checked_classes(const models::ModelRow& row, const BuildOptions& opt
                  "expected 1.." + std::to_string(kMaxClasses)};
   if (!options.weights) return options.num_classes.value_or(kDefaultClasses);
   const Weights& weights = *options.weights;
-  if (weights.builder != row.builder)
+  if (row.quantization && !options.quantize && weights.builder == row.builder)
+    return Error{Code::kInvalidArgument,
+                 builder + ": weights " + weights.name() + " are int8, but quantize=false",
+                 "build with quantize=true, or choose an entry of " +
+                     std::string(row.quantization->float_builder)};
+  if (row.quantization && options.quantize && weights.builder == row.quantization->float_builder)
+    return Error{Code::kInvalidArgument,
+                 builder + ": weights " + weights.name() + " are float, but quantize=true",
+                 "build with quantize=false, or choose an entry of " + builder};
+  const std::string_view owner =
+      row.quantization && !options.quantize ? row.quantization->float_builder : row.builder;
+  if (weights.builder != owner)
     return Error{
         Code::kInvalidArgument,
         builder + ": weights " + weights.name() + " belong to " + std::string(weights.builder),
-        "choose an entry of " + builder + ", or build " + std::string(weights.builder)};
+        "choose an entry of " + std::string(owner) + ", or build " + std::string(weights.builder)};
   const int own = weights.num_classes();
   if (options.num_classes && *options.num_classes != own)
     return Error{Code::kInvalidArgument,
@@ -132,6 +145,33 @@ Result<std::optional<int>> checked_image_size(const models::ModelRow& row,
   return std::optional<int>(wanted);
 }
 
+// The kernels that the numbers of an int8 network are made for.
+Result<graph::QuantizedBackend> checked_backend(const models::ModelRow& row,
+                                                const BuildOptions& options) {
+  using graph::QuantizedBackend;
+  const std::string builder(row.builder);
+  if (!row.quantization && (options.quantize || options.backend))
+    return Error{Code::kInvalidArgument, builder + " takes neither quantize nor backend",
+                 "quantized builders do: quantized_" + builder +
+                     " where there is one; tvmodels list --include 'quantized_*'"};
+  if (!row.quantization || !options.quantize) return QuantizedBackend::kFbgemm;
+  QuantizedBackend backend = row.quantization->backend;
+  if (options.weights && !options.weights->backend.empty())
+    backend = options.weights->backend == "qnnpack" ? QuantizedBackend::kQnnpack
+                                                    : QuantizedBackend::kFbgemm;
+  if (!options.backend) return backend;
+  const std::string& asked = *options.backend;
+  if (asked != "fbgemm" && asked != "qnnpack")
+    return Error{Code::kInvalidArgument, builder + ": backend is \"" + asked + "\"",
+                 "expected fbgemm or qnnpack"};
+  if (options.weights && asked != backend_name(backend))
+    return Error{Code::kInvalidArgument,
+                 builder + ": backend is " + asked + ", but " + options.weights->name() +
+                     " are for " + std::string(backend_name(backend)),
+                 "leave backend out"};
+  return asked == "fbgemm" ? QuantizedBackend::kFbgemm : QuantizedBackend::kQnnpack;
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -140,8 +180,10 @@ std::string lower(std::string_view text) {
 
 // Names and shapes agree, but for the number of classes of the head.
 bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
-  const graph::Misfit misfit =
-      compare(checkpoint, *make_network(row, {.num_classes = kDefaultClasses}));
+  const graph::Misfit misfit = compare(
+      checkpoint,
+      *make_network(row, {.num_classes = kDefaultClasses, .quantize = row.quantization.has_value()},
+                    graph::QuantizedBackend::kFbgemm));
   return misfit.empty() || misfit.other_num_classes > 0;
 }
 
@@ -153,10 +195,19 @@ Result<Model> get_model(std::string_view builder, const BuildOptions& options) {
   if (!row) return no_such_builder(name);
   TV_ASSIGN_OR_RETURN(const int num_classes, checked_classes(*row, options));
   TV_ASSIGN_OR_RETURN(const auto image_size, checked_image_size(*row, options));
-  return Model{make_network(*row, {.num_classes = num_classes,
-                                   .has_weights = options.weights != nullptr,
-                                   .image_size = image_size}),
+  TV_ASSIGN_OR_RETURN(const graph::QuantizedBackend backend, checked_backend(*row, options));
+  return Model{make_network(*row,
+                            {.num_classes = num_classes,
+                             .has_weights = options.weights != nullptr,
+                             .image_size = image_size,
+                             .quantize = options.quantize},
+                            backend),
                options.weights};
+}
+
+bool implies_quantize(const Weights& weights) {
+  const models::ModelRow* const row = find_row(weights.builder);
+  return row && row->quantization;
 }
 
 std::span<const std::string_view> available_models() {

@@ -24,6 +24,12 @@ struct BuildOptions {
   /// default 224; a multiple of ViT's patch, for MaxViT what its partitions divide. No other
   /// builder takes it. With weights it must be absent or equal to the weights' min_size.
   std::optional<int> image_size = {};
+  /// Quantized builders: true = int8, with weights of the builder's own enum; false = the float
+  /// network in the form made for quantisation, with weights of the float builder's enum.
+  bool quantize = false;
+  /// Quantized builders: "fbgemm" or "qnnpack", the kernels that the numbers are made for. Default:
+  /// the weights' own, or that of the published ones. Read with quantize=true alone.
+  std::optional<std::string> backend = {};
 };
 
 /// An architecture and the weights chosen for it (nullptr: random). Loading happens when a backend
@@ -37,6 +43,10 @@ struct Model {
 /// builders, Unsupported for a builder of the registry whose architecture is not in this version,
 /// InvalidArgument for options that contradict each other. Thread-safe.
 Result<Model> get_model(std::string_view builder, const BuildOptions& options = {});
+
+/// True for the enums and user-defined entries of quantized builders: their files hold int8
+/// networks, which only quantize=true builds.
+bool implies_quantize(const Weights& weights);
 
 /// The builders that this version can run, sorted.
 std::span<const std::string_view> available_models();
@@ -131,6 +141,15 @@ inline Result<Model> vgg16(const BuildOptions& o = {}) { return get_model("vgg16
 inline Result<Model> vgg16_bn(const BuildOptions& o = {}) { return get_model("vgg16_bn", o); }
 inline Result<Model> vgg19(const BuildOptions& o = {}) { return get_model("vgg19", o); }
 inline Result<Model> vgg19_bn(const BuildOptions& o = {}) { return get_model("vgg19_bn", o); }
+
+// torchvision.models.quantization.
+namespace quantization {
+inline Result<Model> mobilenet_v2(const BuildOptions& o = {}) { return get_model("quantized_mobilenet_v2", o); }
+inline Result<Model> resnet18(const BuildOptions& o = {}) { return get_model("quantized_resnet18", o); }
+inline Result<Model> resnet50(const BuildOptions& o = {}) { return get_model("quantized_resnet50", o); }
+inline Result<Model> resnext101_32x8d(const BuildOptions& o = {}) { return get_model("quantized_resnext101_32x8d", o); }
+inline Result<Model> resnext101_64x4d(const BuildOptions& o = {}) { return get_model("quantized_resnext101_64x4d", o); }
+}  // namespace quantization
 // clang-format on
 
 }  // namespace tv

@@ -8,6 +8,7 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/layers.hpp"
+#include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/sequential.hpp"
 
 namespace tv::models {
@@ -74,18 +75,20 @@ class BasicBlock final : public Module {
     conv2_ = add("conv2", conv3x3(build, planes, planes));
     bn2_ = add("bn2", norm(build, planes));
     if (downsample) downsample_ = add("downsample", std::move(downsample));
+    add_relu_ = add("add_relu", std::make_unique<FloatAdd>(build));
   }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, planes, H/stride, W/stride]
     Value out = relu(bn1_(conv1_(x)));
     out = bn2_(conv2_(out));
-    return relu(out + (downsample_ ? downsample_(x) : x));
+    return relu(add_relu_(out, downsample_ ? downsample_(x) : x));
   }
 
  private:
   Ref<Conv2d> conv1_, conv2_;
   Ref<BatchNorm2d> bn1_, bn2_;
   Ref<Sequential> downsample_;
+  Ref<FloatAdd> add_relu_;
 };
 
 class Bottleneck final : public Module {
@@ -101,19 +104,21 @@ class Bottleneck final : public Module {
     conv3_ = add("conv3", conv1x1(build, width, out));
     bn3_ = add("bn3", norm(build, out));
     if (downsample) downsample_ = add("downsample", std::move(downsample));
+    skip_add_relu_ = add("skip_add_relu", std::make_unique<FloatAdd>(build));
   }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, 4 * planes, H/stride, W/stride]
     Value out = relu(bn1_(conv1_(x)));
     out = relu(bn2_(conv2_(out)));
     out = bn3_(conv3_(out));
-    return relu(out + (downsample_ ? downsample_(x) : x));
+    return relu(skip_add_relu_(out, downsample_ ? downsample_(x) : x));
   }
 
  private:
   Ref<Conv2d> conv1_, conv2_, conv3_;
   Ref<BatchNorm2d> bn1_, bn2_, bn3_;
   Ref<Sequential> downsample_;
+  Ref<FloatAdd> skip_add_relu_;
 };
 
 std::unique_ptr<Module> make_block(Build& build, int in, int planes, int stride,
@@ -158,13 +163,15 @@ class ResNet final : public Module {
           add("layer" + std::to_string(stage + 1), make_stage(build, channels, stage, variant));
     avgpool_ = add("avgpool", std::make_unique<AdaptiveAvgPool2d>(1));
     fc_ = add("fc", std::make_unique<Linear>(build, channels, num_classes));
+    quant_ = add("quant", std::make_unique<QuantStub>(build));
+    dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
     initialise(build);
   }
 
   Value forward(Value x) const override {            // [N, 3, H, W]
-    x = maxpool_(relu(bn1_(conv1_(x))));             // [N, 64, H/4, W/4]
+    x = maxpool_(relu(bn1_(conv1_(quant_(x)))));     // [N, 64, H/4, W/4]
     for (const auto& layer : layers_) x = layer(x);  // [N, 512 * expansion, H/32, W/32]
-    return fc_(flatten(avgpool_(x)));                // [N, classes]
+    return dequant_(fc_(flatten(avgpool_(x))));      // [N, classes]
   }
 
  private:
@@ -181,6 +188,8 @@ class ResNet final : public Module {
   std::array<Ref<Sequential>, 4> layers_;
   Ref<AdaptiveAvgPool2d> avgpool_;
   Ref<Linear> fc_;
+  Ref<QuantStub> quant_;
+  Ref<DeQuantStub> dequant_;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // With --list: prints the builders. Without: runs models for the parity driver, by commands on
 // stdin, one a line:
-//   model BUILDER CLASSES [IMAGE_SIZE]   builds
+//   model BUILDER CLASSES [IMAGE_SIZE|fbgemm|qnnpack]   builds; with a backend in int8
 //   random SEED | file PATH              chooses the numbers
 //   executor fused|reference             loads
 //   state OUT                            raw bytes of all tensors to OUT, and to stdout lines
@@ -33,9 +33,12 @@ struct Session {
 Status build(Session& session, std::istream& args) {
   std::string builder;
   int classes = 0;
-  args >> builder >> classes;
+  std::string option;
+  args >> builder >> classes >> option;
   tv::BuildOptions options = {.num_classes = classes};
-  if (int image_size = 0; args >> image_size) options.image_size = image_size;
+  options.quantize = option == "fbgemm" || option == "qnnpack";
+  if (options.quantize) options.backend = option;
+  if (!options.quantize && !option.empty()) options.image_size = std::stoi(option);
   TV_ASSIGN_OR_RETURN(session.model, tv::get_model(builder, options));
   return {};
 }

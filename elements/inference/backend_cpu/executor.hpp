@@ -31,6 +31,12 @@ std::unique_ptr<GraphExecutor> make_reference_executor(graph::Graph graph,
 std::unique_ptr<GraphExecutor> make_fused_executor(graph::Graph graph,
                                                    const Parameters& parameters);
 
+/// int8 operators of the engine that fits the numbers, as the graph has them, channels last. Packs
+/// its own copies of the weights.
+std::unique_ptr<GraphExecutor> make_quantized_executor(graph::Graph graph,
+                                                       const Parameters& parameters,
+                                                       graph::QuantizedBackend backend);
+
 /// One node by plain operators that keep the memory format of their input. `params` as Node::params
 /// lists them.
 at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs,

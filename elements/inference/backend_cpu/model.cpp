@@ -10,6 +10,7 @@
 #include "elements/inference/backend_cpu/executor.hpp"
 #include "elements/inference/backend_cpu/guarded.hpp"
 #include "elements/inference/backend_cpu/random_init.hpp"
+#include "model_registry/graph/passes/passes.hpp"
 
 namespace tv::inference {
 namespace {
@@ -84,12 +85,19 @@ class CpuModel final : public LoadedModel {
     }
     TV_ASSIGN_OR_RETURN(graph::Graph graph, network_->trace(shape));
     if (kind_ == Executor::kReference && passes_) graph = passes_(std::move(graph));
-    auto executor = kind_ == Executor::kReference
-                        ? make_reference_executor(std::move(graph), state_->parameters)
-                        : make_fused_executor(std::move(graph), state_->parameters);
-    prepared.push_front({shape, std::move(executor)});
+    prepared.push_front({shape, make_executor(std::move(graph))});
     if (prepared.size() > kPreparedShapes) prepared.pop_back();
     return prepared.front().executor.get();
+  }
+
+  std::unique_ptr<GraphExecutor> make_executor(graph::Graph graph) const {
+    if (const auto backend = network_->int8()) {
+      if (kind_ == Executor::kFused) graph = graph::optimize(std::move(graph));
+      return make_quantized_executor(std::move(graph), state_->parameters, *backend);
+    }
+    return kind_ == Executor::kReference
+               ? make_reference_executor(std::move(graph), state_->parameters)
+               : make_fused_executor(std::move(graph), state_->parameters);
   }
 
   std::shared_ptr<const graph::Network> network_;
@@ -106,6 +114,10 @@ Result<std::unique_ptr<LoadedModel>> load_cpu_model(const LoadRequest& request) 
     auto state = std::make_unique<State>();
     if (request.tensors) {
       TV_ASSIGN_OR_RETURN(state->parameters, bound_parameters(*request.network, *request.tensors));
+    } else if (request.network->int8()) {
+      return Error{Code::kUnsupported,
+                   request.network->builder() + ": int8 networks have no random initialisation",
+                   "load weights, or build with quantize=false"};
     } else {
       state->parameters = random_parameters(*request.network, request.seed);
     }

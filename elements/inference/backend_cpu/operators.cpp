@@ -233,6 +233,16 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
       return inputs[0].exp();
     case Op::kAttention:
       return attention(node, inputs);
+    case Op::kDequantize:
+      return inputs[0].dequantize();
+    case Op::kQuantize:
+    case Op::kQConv2d:
+    case Op::kQLinear:
+    case Op::kQAdd:
+    case Op::kQMultiply:
+    case Op::kQConcat:
+    case Op::kQHardswish:
+      break;  // the quantised executor's
   }
   TORCH_CHECK(false, "no operator for ", graph::op_name(node.op));
 }

@@ -1,6 +1,9 @@
 #include "elements/inference/backend_cpu/parameters.hpp"
 
+#include <ATen/ops/_empty_affine_quantized.h>
+#include <ATen/ops/_empty_per_channel_affine_quantized.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <bit>
@@ -63,8 +66,19 @@ Error bad_values(const graph::Network& network, const std::string& name, std::st
           "the file is damaged or its training diverged"};
 }
 
+at::Tensor empty_quantized(const TensorView& view) {
+  const Quantization& q = *view.quantization;
+  const auto options = at::TensorOptions().dtype(scalar_type(view.dtype));
+  if (q.axis < 0)
+    return at::_empty_affine_quantized(view.sizes, options, q.scales.front(),
+                                       q.zero_points.front());
+  return at::_empty_per_channel_affine_quantized(view.sizes, at::tensor(q.scales),
+                                                 at::tensor(q.zero_points), q.axis, options);
+}
+
 at::Tensor tensor_of(const TensorView& view) {
-  at::Tensor tensor = at::empty(view.sizes, scalar_type(view.dtype));
+  at::Tensor tensor =
+      view.quantization ? empty_quantized(view) : at::empty(view.sizes, scalar_type(view.dtype));
   if (tensor.numel() == 0) return tensor;
   if (view.is_contiguous()) {
     std::memcpy(tensor.mutable_data_ptr(), view.data, tensor.nbytes());
@@ -74,12 +88,39 @@ at::Tensor tensor_of(const TensorView& view) {
   return tensor;
 }
 
+// "" for what the int8 operators can compute with, else what is wrong: they check little
+// themselves.
+std::string_view int8_problem(const graph::Parameter& declared, const at::Tensor& tensor) {
+  constexpr std::int64_t kLargest = 255;  // of quint8
+  if (declared.dtype == DType::kQInt8 && tensor.qscheme() == at::kPerChannelAffine &&
+      tensor.q_per_channel_axis() != 0)
+    return "has scales for another dimension than the output channels";
+  if (declared.name.ends_with("scale") && !(tensor.item<float>() > 0)) return "is not positive";
+  if (declared.name.ends_with("zero_point")) {
+    const auto value = tensor.item<std::int64_t>();
+    if (value < 0 || value > kLargest) return "is outside 0..255";
+  }
+  return "";
+}
+
 // What an absent optional parameter starts with.
 double initial_value(const graph::Network& network, std::size_t index) {
   double value = 0;
   for (const graph::InitStep& step : network.init())
     if (step.parameter == static_cast<int>(index)) value = step.a;
   return value;
+}
+
+Quantization quantization_of(const at::Tensor& tensor) {
+  if (tensor.qscheme() == at::kPerTensorAffine)
+    return {.scales = {tensor.q_scale()}, .zero_points = {tensor.q_zero_point()}};
+  const at::Tensor scales = tensor.q_per_channel_scales().to(at::kDouble).contiguous();
+  const at::Tensor zeros = tensor.q_per_channel_zero_points().to(at::kLong).contiguous();
+  const auto* const scale = scales.const_data_ptr<double>();
+  const auto* const zero = zeros.const_data_ptr<std::int64_t>();
+  return {.scales = {scale, scale + scales.numel()},
+          .zero_points = {zero, zero + zeros.numel()},
+          .axis = tensor.q_per_channel_axis()};
 }
 
 std::vector<double> doubles_of(const at::Tensor& tensor) {
@@ -104,11 +145,17 @@ Result<Parameters> bound_parameters(const graph::Network& network,
       parameters.back().fill_(initial_value(network, i));
       continue;
     }
-    at::Tensor tensor = tensor_of(tensors[i]).to(scalar_type(declared.dtype));
+    if (declared.dtype == DType::kQInt8 && !tensors[i].quantization)
+      return bad_values(network, declared.name, "is int8 without a scale");
+    at::Tensor tensor = tensor_of(tensors[i]).to(scalar_type(declared.dtype)).view(declared.shape);
     if (!all_finite(tensor))
       return bad_values(network, declared.name, "holds a NaN or an infinity");
     if (declared.name.ends_with("running_var") && any_negative(tensor))
       return bad_values(network, declared.name, "holds a negative variance");
+    if (network.int8()) {
+      if (const std::string_view problem = int8_problem(declared, tensor); !problem.empty())
+        return bad_values(network, declared.name, problem);
+    }
     parameters.push_back(std::move(tensor));
   }
   return parameters;
@@ -154,6 +201,7 @@ std::vector<std::pair<std::string, TensorView>> parameter_views(const graph::Net
     view.dtype = declared.dtype;
     view.sizes = declared.shape;
     view.strides = parameters[i].strides().vec();
+    if (parameters[i].is_quantized()) view.quantization = quantization_of(parameters[i]);
     view.data = bytes->data();
     view.storage = std::move(bytes);
     views.emplace_back(declared.name, std::move(view));

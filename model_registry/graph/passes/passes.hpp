@@ -23,6 +23,10 @@ Graph fuse_residual(Graph graph);
 /// the layer and it has no activation yet; a linear layer with a residual takes none.
 Graph fuse_activation(Graph graph);
 
+/// q_conv2d or q_add -> relu becomes one node, where nobody else reads the first. The result is the
+/// same to the bit: both clamp at the zero point.
+Graph fuse_quantized_relu(Graph graph);
+
 /// All of the above, in the order in which they help each other.
 Graph optimize(Graph graph);
 

@@ -1,6 +1,7 @@
 #include "model_registry/models/nn/layers.hpp"
 
 #include <cmath>
+#include <utility>
 
 namespace tv::nn {
 namespace {
@@ -15,6 +16,16 @@ void default_init(Build& build, int weight, int bias) {
   build.uniform(bias, -bound, bound);
 }
 
+// In int8 a weight is no parameter of Python's module either: nothing trains it.
+int layer_weight(Build& build, Shape shape) {
+  return build.int8() ? build.parameter(std::move(shape), DType::kQInt8, true)
+                      : build.parameter(std::move(shape));
+}
+
+int layer_bias(Build& build, int channels) {
+  return build.parameter({channels}, DType::kFloat32, build.int8());
+}
+
 }  // namespace
 
 Conv2d::Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options)
@@ -26,21 +37,26 @@ Conv2d::Conv2d(Build& build, int in, int out, std::array<int, 2> kernel, std::ar
   attrs_.padding = padding;
   attrs_.dilation = {options.dilation, options.dilation};
   attrs_.groups = options.groups;
-  weight_ = add_tensor("weight", build.parameter({out, in / options.groups, kernel[0], kernel[1]}));
-  if (options.bias) bias_ = add_tensor("bias", build.parameter({out}));
+  weight_ =
+      add_tensor("weight", layer_weight(build, {out, in / options.groups, kernel[0], kernel[1]}));
+  // The batch norm that follows is folded into the bias of an int8 convolution.
+  if (options.bias || build.int8()) bias_ = add_tensor("bias", layer_bias(build, out));
+  if (build.int8()) result_ = add_qparams(build);
   default_init(build, weight_, bias_);
 }
 
 Value Conv2d::forward(Value x) const {
+  if (result_) return graph::q_conv2d(x, weight_, bias_, *result_, attrs_);
   return graph::conv2d(x, weight_, bias_, attrs_);
 }
 
 BatchNorm2d::BatchNorm2d(Build& build, int channels, double eps)
-    : attrs_{eps},
-      weight_(add_tensor("weight", build.parameter({channels}))),
-      bias_(add_tensor("bias", build.parameter({channels}))),
-      running_mean_(add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true))),
-      running_var_(add_tensor("running_var", build.parameter({channels}, DType::kFloat32, true))) {
+    : attrs_{eps}, folded_(build.int8()) {
+  if (folded_) return;
+  weight_ = add_tensor("weight", build.parameter({channels}));
+  bias_ = add_tensor("bias", build.parameter({channels}));
+  running_mean_ = add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true));
+  running_var_ = add_tensor("running_var", build.parameter({channels}, DType::kFloat32, true));
   // Counts training steps; nothing here reads it, files older than PyTorch 0.4.1 lack it.
   const int batches =
       add_tensor("num_batches_tracked", build.parameter({}, DType::kInt64, true, true));
@@ -52,16 +68,19 @@ BatchNorm2d::BatchNorm2d(Build& build, int channels, double eps)
 }
 
 Value BatchNorm2d::forward(Value x) const {
+  if (folded_) return x;
   return graph::batch_norm2d(x, weight_, bias_, running_mean_, running_var_, attrs_);
 }
 
-Linear::Linear(Build& build, int in, int out, bool bias)
-    : weight_(add_tensor("weight", build.parameter({out, in}))) {
-  if (bias) bias_ = add_tensor("bias", build.parameter({out}));
+Linear::Linear(Build& build, int in, int out, bool bias) {
+  if (build.int8()) result_ = add_qparams(build);
+  weight_ = add_tensor("weight", layer_weight(build, {out, in}));
+  if (bias || build.int8()) bias_ = add_tensor("bias", layer_bias(build, out));
   default_init(build, weight_, bias_);
 }
 
 Value Linear::forward(Value x) const {
+  if (result_) return graph::q_linear(x, weight_, bias_, *result_);
   return graph::linear(x, weight_, bias_);
 }
 

@@ -1,11 +1,14 @@
 // torch.nn's layers: parameters with Python's names and default initialisation, and a forward of
-// one operator.
+// one operator. Conv2d, BatchNorm2d and Linear are those of torch.ao.nn.quantized where
+// Build::int8() says so: a convolution has taken up its batch norm, and a weight comes with the
+// scale and zero point of the layer's result.
 #pragma once
 
 #include <array>
 
 #include "model_registry/graph/module.hpp"
 #include "model_registry/graph/ops.hpp"
+#include "model_registry/graph/quantized_ops.hpp"
 
 namespace tv::nn {
 
@@ -39,9 +42,10 @@ class Conv2d final : public Module {
   graph::Conv2dAttrs attrs_;
   int weight_ = graph::kNoParameter;
   int bias_ = graph::kNoParameter;
+  std::optional<graph::QParams> result_;  // in int8
 };
 
-/// torch.nn.BatchNorm2d in eval(): running statistics.
+/// torch.nn.BatchNorm2d in eval(): running statistics. In int8 torch.nn.Identity.
 class BatchNorm2d final : public Module {
  public:
   BatchNorm2d(Build& build, int channels, double eps = 1e-5);
@@ -51,7 +55,11 @@ class BatchNorm2d final : public Module {
 
  private:
   graph::NormAttrs attrs_;
-  int weight_, bias_, running_mean_, running_var_;
+  bool folded_;
+  int weight_ = graph::kNoParameter;
+  int bias_ = graph::kNoParameter;
+  int running_mean_ = graph::kNoParameter;
+  int running_var_ = graph::kNoParameter;
 };
 
 /// torch.nn.Linear: [..., in] -> [..., out].
@@ -63,8 +71,9 @@ class Linear final : public Module {
   int bias() const { return bias_; }  ///< graph::kNoParameter where there is none
 
  private:
-  int weight_;
+  int weight_ = graph::kNoParameter;
   int bias_ = graph::kNoParameter;
+  std::optional<graph::QParams> result_;  // in int8
 };
 
 /// torch.nn.LayerNorm over the last dimension: [..., channels] -> the same.

@@ -23,8 +23,10 @@ TensorView zeros(const Shape& shape, DType dtype) {
   return view;
 }
 
+/// Of quantized builders the int8 form: in float their files are those of the float builders.
 std::shared_ptr<const graph::Network> network_of(std::string_view builder, int classes = 1000) {
-  const auto model = get_model(builder, {.num_classes = classes});
+  const bool int8 = builder.starts_with("quantized_");
+  const auto model = get_model(builder, {.num_classes = classes, .quantize = int8});
   ck_assert(static_cast<bool>(model));
   return model->network;
 }

@@ -1,0 +1,177 @@
+// int8 networks by LibTorch's quantised operators. Packing and the operators that have a scale live
+// in the dispatcher alone, without C++ headers.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/native/quantized/PackedParams.h>
+#include <ATen/ops/quantize_per_tensor.h>
+
+#include "elements/inference/backend_cpu/executor.hpp"
+#include "elements/inference/backend_cpu/quantized_engine.hpp"
+#include "model_registry/graph/passes/passes.hpp"
+
+namespace tv::inference {
+namespace {
+
+using at::Tensor;
+using graph::Activation;
+using graph::Op;
+using Packed2d = c10::intrusive_ptr<ConvPackedParamsBase<2>>;
+using PackedLinear = c10::intrusive_ptr<LinearPackedParamsBase>;
+using Integers = c10::List<std::int64_t>;
+
+using PrepackConvFn = Packed2d(Tensor, std::optional<Tensor>, Integers, Integers, Integers,
+                               std::int64_t);
+using PrepackLinearFn = PackedLinear(Tensor, std::optional<Tensor>);
+using BinaryFn = Tensor(Tensor, Tensor, double, std::int64_t);
+using CatFn = Tensor(const c10::List<Tensor>&, std::int64_t, std::optional<double>,
+                     std::optional<std::int64_t>);
+using HardswishFn = Tensor(const Tensor&, double, std::int64_t);
+
+template <typename F>
+c10::TypedOperatorHandle<F> find_operator(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<F>();
+}
+
+struct Operators {
+  c10::TypedOperatorHandle<PrepackConvFn> prepack_conv =
+      find_operator<PrepackConvFn>("quantized::conv2d_prepack");
+  c10::TypedOperatorHandle<PrepackLinearFn> prepack_linear =
+      find_operator<PrepackLinearFn>("quantized::linear_prepack");
+  c10::TypedOperatorHandle<BinaryFn> add = find_operator<BinaryFn>("quantized::add");
+  c10::TypedOperatorHandle<BinaryFn> add_relu = find_operator<BinaryFn>("quantized::add_relu");
+  c10::TypedOperatorHandle<BinaryFn> multiply = find_operator<BinaryFn>("quantized::mul");
+  c10::TypedOperatorHandle<CatFn> cat = find_operator<CatFn>("quantized::cat");
+  c10::TypedOperatorHandle<HardswishFn> hardswish =
+      find_operator<HardswishFn>("quantized::hardswish");
+};
+
+const Operators& operators() {
+  static const auto* const kOperators = new Operators;  // outlives every static object
+  return *kOperators;
+}
+
+// What a node of an int8 operator needs, read once.
+struct Prepared {
+  double scale = 1;
+  std::int64_t zero_point = 0;
+  Packed2d conv;
+  PackedLinear linear;
+};
+
+Integers list(const std::array<int, 2>& pair) {
+  return Integers({pair[0], pair[1]});
+}
+
+bool has_qparams(Op op) {
+  switch (op) {
+    case Op::kQuantize:
+    case Op::kQConv2d:
+    case Op::kQLinear:
+    case Op::kQAdd:
+    case Op::kQMultiply:
+    case Op::kQConcat:
+    case Op::kQHardswish:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Prepared prepare(const graph::Node& node, const std::vector<Tensor>& params) {
+  Prepared prepared;
+  prepared.zero_point = params.back().item<std::int64_t>();
+  prepared.scale = params[params.size() - 2].item<float>();
+  if (node.op == Op::kQConv2d) {
+    const auto& attrs = std::get<graph::Conv2dAttrs>(node.attrs);
+    prepared.conv =
+        operators().prepack_conv.call(params[0], params[1], list(attrs.stride), list(attrs.padding),
+                                      list(attrs.dilation), attrs.groups);
+  }
+  if (node.op == Op::kQLinear)
+    prepared.linear = operators().prepack_linear.call(params[0], params[1]);
+  return prepared;
+}
+
+Tensor conv2d(const graph::Node& node, const Prepared& p, const Tensor& x) {
+  const bool relu = std::get<graph::Conv2dAttrs>(node.attrs).activation == Activation::kRelu;
+  return relu ? p.conv->apply_relu(x, p.scale, p.zero_point)
+              : p.conv->apply(x, p.scale, p.zero_point);
+}
+
+Tensor add(const graph::Node& node, const Prepared& p, const std::vector<Tensor>& inputs) {
+  const bool relu = std::get<graph::FusedAttrs>(node.attrs).activation == Activation::kRelu;
+  const auto& add_operator = relu ? operators().add_relu : operators().add;
+  return add_operator.call(inputs[0], inputs[1], p.scale, p.zero_point);
+}
+
+Tensor run_quantized(const graph::Node& node, const Prepared& p,
+                     const std::vector<Tensor>& inputs) {
+  switch (node.op) {
+    case Op::kQuantize:
+      return at::quantize_per_tensor(inputs[0], p.scale, p.zero_point, at::kQUInt8);
+    case Op::kQConv2d:
+      return conv2d(node, p, inputs[0]);
+    case Op::kQLinear:
+      return p.linear->apply(inputs[0], p.scale, p.zero_point);
+    case Op::kQAdd:
+      return add(node, p, inputs);
+    case Op::kQMultiply:
+      return operators().multiply.call(inputs[0], inputs[1], p.scale, p.zero_point);
+    case Op::kQConcat:
+      return operators().cat.call(c10::List<Tensor>(inputs),
+                                  std::get<graph::AxesAttrs>(node.attrs).axes.front(), p.scale,
+                                  p.zero_point);
+    case Op::kQHardswish:
+      return operators().hardswish.call(inputs[0], p.scale, p.zero_point);
+    default:
+      TORCH_CHECK(false, "no int8 operator for ", graph::op_name(node.op));
+  }
+}
+
+class QuantizedExecutor final : public GraphExecutor {
+ public:
+  QuantizedExecutor(graph::Graph graph, const Parameters& parameters,
+                    graph::QuantizedBackend backend)
+      : graph_(std::move(graph)),
+        engine_(engine_for(backend)),
+        params_(resolve_parameters(graph_, parameters)),
+        prepared_(graph_.nodes.size()),
+        values_(graph_, params_) {
+    const EngineLease lease(engine_);
+    for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
+      if (!has_qparams(graph_.nodes[id].op)) continue;
+      prepared_[id] = prepare(graph_.nodes[id], params_[id]);
+      params_[id].clear();  // packed now
+    }
+  }
+
+  Tensor run(const Tensor& input) override {
+    const EngineLease lease(engine_);
+    values_.begin(input.contiguous(at::MemoryFormat::ChannelsLast));
+    for (std::size_t id = 1; id < graph_.nodes.size(); ++id) {
+      if (values_.is_fixed(id)) continue;
+      const graph::Node& node = graph_.nodes[id];
+      const std::vector<Tensor> inputs = values_.inputs(node);
+      values_.set(id, prepared_[id] ? run_quantized(node, *prepared_[id], inputs)
+                                    : run_plain(node, inputs, params_[id]));
+      values_.drop_dead(id);
+    }
+    return values_.take_output().contiguous();
+  }
+
+ private:
+  graph::Graph graph_;
+  at::QEngine engine_;
+  std::vector<std::vector<Tensor>> params_;
+  std::vector<std::optional<Prepared>> prepared_;
+  Values values_;
+};
+
+}  // namespace
+
+std::unique_ptr<GraphExecutor> make_quantized_executor(graph::Graph graph,
+                                                       const Parameters& parameters,
+                                                       graph::QuantizedBackend backend) {
+  return std::make_unique<QuantizedExecutor>(std::move(graph), parameters, backend);
+}
+
+}  // namespace tv::inference
