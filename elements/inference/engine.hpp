@@ -35,7 +35,9 @@ enum class Executor : std::uint8_t {
 /// What a backend needs to load a model. The tensors must outlive load() only.
 struct LoadRequest {
   std::shared_ptr<const graph::Network> network = {};
-  const graph::BoundTensors* tensors = nullptr;  ///< nullptr: random initialisation from `seed`
+  /// As graph::bind() gave them; nullptr: random initialisation from `seed`. An int8 network is
+  /// then calibrated with random pixels, as torchvision's.
+  const graph::BoundTensors* tensors = nullptr;
   std::uint64_t seed = 0;
   Executor executor = Executor::kFused;
   int device_index = 0;

@@ -67,6 +67,7 @@ bool fits(DType found, DType expected) {
 }
 
 struct Comparison {
+  const Network* network = nullptr;
   Misfit misfit;
   std::map<std::string_view, const TensorView*> tensors;
 };
@@ -94,7 +95,7 @@ void look_at_head(const Parameter& parameter, const TensorView& tensor, int num_
 Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
   const Index index = index_of(network);
   const std::size_t prefix = wrapper_length(checkpoint, index);
-  Comparison result;
+  Comparison result{.network = &network, .misfit = {}, .tensors = {}};
   Misfit& misfit = result.misfit;
   bool only_head = true;
   const NamedValues entries =
@@ -128,6 +129,20 @@ Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
   return result;
 }
 
+std::size_t faults(const Misfit& misfit) {
+  return misfit.missing.size() + misfit.unexpected.size() + misfit.shapes.size() +
+         misfit.types.size();
+}
+
+// With the network or with the form that its files may have, whichever fits better.
+Comparison compare_forms(const Checkpoint& checkpoint, const Network& network) {
+  Comparison int8 = compare_all(checkpoint, network);
+  const Network* const source = network.source();
+  if (!source || source->form() != Form::kQuantizationAware || int8.misfit.empty()) return int8;
+  Comparison trained = compare_all(checkpoint, *source);
+  return faults(trained.misfit) < faults(int8.misfit) ? trained : int8;
+}
+
 void append_list(std::string& text, std::string_view label, const std::vector<std::string>& items,
                  std::string_view separator) {
   if (items.empty()) return;
@@ -159,16 +174,21 @@ Error misfit_error(const Misfit& misfit, const Network& network) {
 
 }  // namespace
 
+const Network& bound_network(const BoundTensors& tensors, const Network& network) {
+  return tensors.size() == network.parameters().size() || !network.source() ? network
+                                                                            : *network.source();
+}
+
 Misfit compare(const Checkpoint& checkpoint, const Network& network) {
-  return compare_all(checkpoint, network).misfit;
+  return compare_forms(checkpoint, network).misfit;
 }
 
 Result<BoundTensors> bind(const Checkpoint& checkpoint, const Network& network) {
-  const Comparison comparison = compare_all(checkpoint, network);
+  const Comparison comparison = compare_forms(checkpoint, network);
   if (!comparison.misfit.empty()) return misfit_error(comparison.misfit, network);
   BoundTensors bound;
-  bound.reserve(network.parameters().size());
-  for (const Parameter& parameter : network.parameters()) {
+  bound.reserve(comparison.network->parameters().size());
+  for (const Parameter& parameter : comparison.network->parameters()) {
     const auto found = comparison.tensors.find(parameter.name);
     bound.push_back(found == comparison.tensors.end() ? TensorView{} : *found->second);
   }

@@ -10,9 +10,13 @@
 
 namespace tv::graph {
 
-/// One view a parameter, in Network::parameters() order; a view without data means "keep the
-/// initial value" (only for optional parameters).
+/// One view a parameter, in the order of bound_network().parameters(); a view without data means
+/// "keep the initial value" (only for optional parameters).
 using BoundTensors = std::vector<TensorView>;
+
+/// The network whose parameters bind() has found in the file: `network`, or its source() where that
+/// is of the quantisation-aware form, which has several times as many.
+const Network& bound_network(const BoundTensors& tensors, const Network& network);
 
 /// load_state_dict(strict=True). Accepts
 ///  - float16, bfloat16 and float64 tensors for float32 parameters (the backend copies them to
@@ -20,6 +24,7 @@ using BoundTensors = std::vector<TensorView>;
 ///    any width for integer buffers;
 ///  - a number with a dimension, [1] for [];
 ///  - for int8 networks the packed parameters of every version (packed_parameters.hpp);
+///  - for int8 networks that files of quantisation-aware training are made for, such a file;
 ///  - files without num_batches_tracked;
 ///  - a file all of whose names begin with one of the prefixes "module.", "model.", "state_dict.",
 ///  "model_state_dict."

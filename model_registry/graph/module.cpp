@@ -97,13 +97,16 @@ const Shape& Trace::parameter_shape(int parameter) const {
 // ---------------------------------------------------------------------------------------------------
 
 Network::Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
-                 int min_size)
+                 int min_size, std::shared_ptr<const Network> source)
     : builder_(std::move(builder)),
       root_(std::move(root)),
       ids_(build.parameters_.size(), -1),
       init_(std::move(build.steps_)),
       old_names_(build.old_names_),
-      int8_(build.int8_),
+      form_(build.form_),
+      backend_(build.backend_),
+      batch_norm_eps_(build.batch_norm_eps_),
+      source_(std::move(source)),
       num_classes_(num_classes),
       min_size_(min_size) {
   name_tensors(*root_, "", build, false);

@@ -25,15 +25,25 @@ enum class QuantizedBackend : std::uint8_t { kFbgemm, kQnnpack };
 /// "fbgemm"
 std::string_view backend_name(QuantizedBackend backend);
 
+/// What the leaves of a network are. The modules are the same in all forms, and so is the forward.
+enum class Form : std::uint8_t {
+  kFloat,
+  kQuantizationAware,  ///< the form of some files, which becomes int8 when it is loaded: float,
+                       ///< with what training observed. Nobody runs it.
+  kInt8,               ///< int8 weights, scales and zero points
+};
+
 /// Collects parameters and initialisation steps while a network is constructed. Parameters are
 /// named afterwards, when the tree is complete.
 class Build {
  public:
   Build() = default;
-  /// The leaves declare int8 weights, scales and zero points; `backend` says for which kernels the
-  /// numbers were made.
-  explicit Build(QuantizedBackend backend) : int8_(backend) {}
-  bool int8() const { return int8_.has_value(); }
+  /// `backend`: for which kernels int8 numbers are made; of no matter in the other forms.
+  Build(Form form, QuantizedBackend backend) : form_(form), backend_(backend) {}
+  bool int8() const { return form_ == Form::kInt8; }
+  bool quantization_aware() const { return form_ == Form::kQuantizationAware; }
+  /// Of the batch norms: a quantizable network has one epsilon for all.
+  void batch_norm_eps(double eps) { batch_norm_eps_ = eps; }
 
   /// Declares a tensor and returns its id, which modules keep and hand to the operators of ops.hpp.
   int parameter(Shape shape, DType dtype = DType::kFloat32, bool is_buffer = false,
@@ -70,7 +80,9 @@ class Build {
   std::vector<Parameter> parameters_;
   std::vector<InitStep> steps_;
   OldNames old_names_ = nullptr;
-  std::optional<QuantizedBackend> int8_;
+  Form form_ = Form::kFloat;
+  QuantizedBackend backend_ = QuantizedBackend::kFbgemm;
+  double batch_norm_eps_ = 0;
 };
 
 /// Elements of a weight that feed one output (kIn) or that one input feeds (kOut); shape [out, in,
@@ -234,14 +246,22 @@ class Network {
   /// Names the parameters of `root`. Those that the tree does not hold are dropped, their steps
   /// kept for the draws. The tree must register each tensor once.
   Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
-          int min_size);
+          int min_size, std::shared_ptr<const Network> source = nullptr);
 
   const std::string& builder() const { return builder_; }
   int num_classes() const { return num_classes_; }
   /// Smallest height and width that torchvision documents, pixels.
   int min_size() const { return min_size_; }
-  /// Set for networks that run in int8: the kernels that their numbers were made for.
-  std::optional<QuantizedBackend> int8() const { return int8_; }
+  Form form() const { return form_; }
+  bool int8() const { return form_ == Form::kInt8; }
+  /// Of an int8 network: the kernels that its numbers were made for.
+  QuantizedBackend backend() const { return backend_; }
+  /// Of an int8 network: the float form of the same modules, which its numbers are made from where
+  /// no file has them: initialised at random and calibrated, or from a file of the
+  /// quantisation-aware form. nullptr for others.
+  const Network* source() const { return source_.get(); }
+  /// Of an int8 network: epsilon of the batch norms that its convolutions have taken up.
+  double batch_norm_eps() const { return batch_norm_eps_; }
   /// In state_dict() order: a module's own parameters, its own buffers, then its children.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<InitStep>& init() const { return init_; }
@@ -267,7 +287,10 @@ class Network {
   std::vector<int> ids_;  // id of Build::parameter() -> index into parameters_, -1 = dropped
   std::vector<InitStep> init_;
   Build::OldNames old_names_;
-  std::optional<QuantizedBackend> int8_;
+  Form form_;
+  QuantizedBackend backend_;
+  double batch_norm_eps_;
+  std::shared_ptr<const Network> source_;
   int num_classes_;
   int min_size_;
 };

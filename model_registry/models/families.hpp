@@ -28,6 +28,8 @@ struct ModelConfig {
 struct Quantization {
   std::string_view float_builder;  ///< whose weights fit with quantize=false
   graph::QuantizedBackend backend = graph::QuantizedBackend::kFbgemm;  ///< default
+  /// Files come from quantisation-aware training, in float; Python converts them.
+  bool quantization_aware = false;
 };
 
 /// One builder: a row of its paper's table, ready to construct.

@@ -6,6 +6,7 @@
 #include "model_registry/models/nn/conv_norm_activation.hpp"
 #include "model_registry/models/nn/layers.hpp"
 #include "model_registry/models/nn/make_divisible.hpp"
+#include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/sequential.hpp"
 #include "model_registry/models/nn/squeeze_excitation.hpp"
 
@@ -104,15 +105,17 @@ class InvertedResidual final : public Module {
     block->append(conv_norm_activation<NoActivation>(build, row.expanded, row.channels,
                                                      {.kernel = 1, .eps = kEps}));
     block_ = add("block", std::move(block));
+    skip_add_ = add("skip_add", std::make_unique<FloatAdd>(build));
   }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, channels, H/stride, W/stride]
-    return residual_ ? block_(x) + x : block_(x);
+    return residual_ ? skip_add_(block_(x), x) : block_(x);
   }
 
  private:
   bool residual_;
   Ref<Sequential> block_;
+  Ref<FloatAdd> skip_add_;
 };
 
 class MobileNetV3 final : public Module {
@@ -132,16 +135,18 @@ class MobileNetV3 final : public Module {
 
     auto classifier = std::make_unique<Sequential>();
     classifier->emplace<Linear>(build, last, variant.last_channels);
-    classifier->emplace<Hardswish>();
+    classifier->emplace<Hardswish>(build);
     classifier->emplace<Dropout>();
     classifier->emplace<Linear>(build, variant.last_channels, num_classes);
     classifier_ = add("classifier", std::move(classifier));
+    quant_ = add("quant", std::make_unique<QuantStub>(build));
+    dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
     initialise(build);
   }
 
-  Value forward(Value x) const override {  // [N, 3, H, W]
-    x = flatten(avgpool_(features_(x)));   // [N, 6 * channels]
-    return classifier_(x);                 // [N, classes]
+  Value forward(Value x) const override {         // [N, 3, H, W]
+    x = flatten(avgpool_(features_(quant_(x))));  // [N, 6 * channels]
+    return dequant_(classifier_(x));              // [N, classes]
   }
 
  private:
@@ -159,6 +164,8 @@ class MobileNetV3 final : public Module {
 
   Ref<Sequential> features_, classifier_;
   Ref<AdaptiveAvgPool2d> avgpool_;
+  Ref<QuantStub> quant_;
+  Ref<DeQuantStub> dequant_;
 };
 
 }  // namespace

@@ -34,15 +34,25 @@ const models::ModelRow* find_row(std::string_view builder) {
   return nullptr;
 }
 
+std::shared_ptr<const graph::Network> make_form(
+    const models::ModelRow& row, const models::ModelConfig& config, graph::Form form,
+    graph::QuantizedBackend backend, std::shared_ptr<const graph::Network> source = nullptr) {
+  graph::Build build(form, backend);
+  auto root = row.make(build, config);
+  return std::make_shared<const graph::Network>(
+      std::string(row.builder), std::move(build), std::move(root), config.num_classes,
+      config.image_size.value_or(row.min_size), std::move(source));
+}
+
 std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row,
                                                    models::ModelConfig config,
                                                    graph::QuantizedBackend backend) {
   config.quantizable = row.quantization.has_value();
-  graph::Build build = config.quantize ? graph::Build(backend) : graph::Build();
-  auto root = row.make(build, config);
-  return std::make_shared<const graph::Network>(std::string(row.builder), std::move(build),
-                                                std::move(root), config.num_classes,
-                                                config.image_size.value_or(row.min_size));
+  if (!config.quantize) return make_form(row, config, graph::Form::kFloat, backend);
+  const graph::Form source =
+      row.quantization->quantization_aware ? graph::Form::kQuantizationAware : graph::Form::kFloat;
+  return make_form(row, config, graph::Form::kInt8, backend,
+                   make_form(row, config, source, backend));
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

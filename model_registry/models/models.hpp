@@ -145,10 +145,15 @@ inline Result<Model> vgg19_bn(const BuildOptions& o = {}) { return get_model("vg
 // torchvision.models.quantization.
 namespace quantization {
 inline Result<Model> mobilenet_v2(const BuildOptions& o = {}) { return get_model("quantized_mobilenet_v2", o); }
+inline Result<Model> mobilenet_v3_large(const BuildOptions& o = {}) { return get_model("quantized_mobilenet_v3_large", o); }
 inline Result<Model> resnet18(const BuildOptions& o = {}) { return get_model("quantized_resnet18", o); }
 inline Result<Model> resnet50(const BuildOptions& o = {}) { return get_model("quantized_resnet50", o); }
 inline Result<Model> resnext101_32x8d(const BuildOptions& o = {}) { return get_model("quantized_resnext101_32x8d", o); }
 inline Result<Model> resnext101_64x4d(const BuildOptions& o = {}) { return get_model("quantized_resnext101_64x4d", o); }
+inline Result<Model> shufflenet_v2_x0_5(const BuildOptions& o = {}) { return get_model("quantized_shufflenet_v2_x0_5", o); }
+inline Result<Model> shufflenet_v2_x1_0(const BuildOptions& o = {}) { return get_model("quantized_shufflenet_v2_x1_0", o); }
+inline Result<Model> shufflenet_v2_x1_5(const BuildOptions& o = {}) { return get_model("quantized_shufflenet_v2_x1_5", o); }
+inline Result<Model> shufflenet_v2_x2_0(const BuildOptions& o = {}) { return get_model("quantized_shufflenet_v2_x2_0", o); }
 }  // namespace quantization
 // clang-format on
 

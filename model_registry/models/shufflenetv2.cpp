@@ -5,12 +5,12 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/layers.hpp"
+#include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/sequential.hpp"
 
 namespace tv::models {
 namespace {
 
-using graph::cat;
 using graph::mean;
 using graph::permute;
 using graph::reshape;
@@ -74,18 +74,21 @@ class InvertedResidual final : public Module {
     append_depthwise(*branch2, build, half, stride);
     append_pointwise(*branch2, build, half, half);
     branch2_ = add("branch2", std::move(branch2));
+    cat_ = add("cat", std::make_unique<FloatCat>(build));
   }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, out, H/stride, W/stride]
-    if (stride_ > 1) return channel_shuffle(cat({branch1_(x), branch2_(x)}));
+    if (stride_ > 1) return channel_shuffle(cat_(std::vector{branch1_(x), branch2_(x)}));
     const std::int64_t channels = x.shape()[1];
     const Value kept = slice(x, 1, 0, channels / 2);
-    return channel_shuffle(cat({kept, branch2_(slice(x, 1, channels / 2, channels))}));
+    const Value seen = slice(x, 1, channels / 2, channels);
+    return channel_shuffle(cat_(std::vector{kept, branch2_(seen)}));
   }
 
  private:
   int stride_;
   Ref<Sequential> branch1_, branch2_;
+  Ref<FloatCat> cat_;
 };
 
 std::unique_ptr<Sequential> make_stage(Build& build, int in, int out, int blocks) {
@@ -118,12 +121,14 @@ class ShuffleNetV2 final : public Module {
     conv5_ = add("conv5", std::move(conv5));
     // The family keeps the default initialisation.
     fc_ = add("fc", std::make_unique<Linear>(build, variant.last_channels, num_classes));
+    quant_ = add("quant", std::make_unique<QuantStub>(build));
+    dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
   }
 
   Value forward(Value x) const override {            // [N, 3, H, W]
-    x = maxpool_(conv1_(x));                         // [N, 24, H/4, W/4]
+    x = maxpool_(conv1_(quant_(x)));                 // [N, 24, H/4, W/4]
     for (const auto& stage : stages_) x = stage(x);  // [N, channels, H/32, W/32]
-    return fc_(mean(conv5_(x), {2, 3}));             // [N, classes]
+    return dequant_(fc_(mean(conv5_(x), {2, 3})));   // [N, classes]
   }
 
  private:
@@ -131,6 +136,8 @@ class ShuffleNetV2 final : public Module {
   Ref<MaxPool2d> maxpool_;
   std::array<Ref<Sequential>, 3> stages_;
   Ref<Linear> fc_;
+  Ref<QuantStub> quant_;
+  Ref<DeQuantStub> dequant_;
 };
 
 }  // namespace

@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import unittest.mock
 import warnings
 
 import torch
 import torchvision
 from torchvision.models.quantization.utils import quantize_model
 
-from test_parity import SEED, Parity, Tool, answers, disturb, smallest_side
+from test_parity import SEED, Parity, Tool, disturb, smallest_side
 
 CLASSES = 12
 SIZES = [(1, 96, 96), (3, 33, 65), (2, 71, 38), (1, 1, 1)]
@@ -35,6 +36,28 @@ def int8_model(builder, backend, seed=SEED):
     disturb(model)
     quantize_model(model, backend)
     return model
+
+
+def answers(model, smallest):
+    generator = torch.Generator().manual_seed(SEED)
+    pairs = []
+    with torch.inference_mode():
+        for batch, height, width in SIZES:
+            x = torch.randn(batch, 3, max(height, smallest), max(width, smallest), generator=generator)
+            pairs.append((x, forward(model, x)))
+    return pairs
+
+
+def forward(model, x):
+    """LibTorch's mean of a quantised 1x1 image, which ShuffleNet makes of up to 32x32 pixels, fails in Python: there it
+    is the identity."""
+    plain = torch.Tensor.mean
+
+    def mean(tensor, dims):
+        return tensor.flatten(1) if tensor.shape[2:] == (1, 1) else plain(tensor, dims)
+
+    with unittest.mock.patch.object(torch.Tensor, "mean", mean):
+        return model(x)
 
 
 # ---- the layouts of torch.ao.nn.quantized.Linear's state over the years ----
@@ -82,7 +105,7 @@ class Quantized:
     def row(self, builder):
         backend = backend_of(builder)
         model = int8_model(builder, backend)
-        wanted = answers(model, SIZES, smallest_side(builder))
+        wanted = answers(model, smallest_side(builder))
         distinct = min(len(torch.unique(y)) for _, y in wanted)
         tool = Tool(self.parity.tool_path)
         worst = 0.0
@@ -113,10 +136,10 @@ class Quantized:
         path = self.parity.path("again.pt")
         tool("save", path)
         with torch.inference_mode():
-            assert not torch.equal(other(wanted[0][0]), wanted[0][1])
+            assert not torch.equal(forward(other, wanted[0][0]), wanted[0][1])
             other.load_state_dict(torch.load(path, weights_only=True))
             for x, y in wanted:
-                assert torch.equal(other(x), y), "a state dict saved here gives Python other logits"
+                assert torch.equal(forward(other, x), y), "a state dict saved here gives Python other logits"
         os.remove(path)
 
 

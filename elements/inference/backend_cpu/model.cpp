@@ -1,5 +1,6 @@
 #include "elements/inference/backend_cpu/model.hpp"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/from_blob.h>
 
 #include <cstring>
@@ -9,6 +10,7 @@
 
 #include "elements/inference/backend_cpu/executor.hpp"
 #include "elements/inference/backend_cpu/guarded.hpp"
+#include "elements/inference/backend_cpu/quantize.hpp"
 #include "elements/inference/backend_cpu/random_init.hpp"
 #include "model_registry/graph/passes/passes.hpp"
 
@@ -91,9 +93,9 @@ class CpuModel final : public LoadedModel {
   }
 
   std::unique_ptr<GraphExecutor> make_executor(graph::Graph graph) const {
-    if (const auto backend = network_->int8()) {
+    if (network_->int8()) {
       if (kind_ == Executor::kFused) graph = graph::optimize(std::move(graph));
-      return make_quantized_executor(std::move(graph), state_->parameters, *backend);
+      return make_quantized_executor(std::move(graph), state_->parameters, network_->backend());
     }
     return kind_ == Executor::kReference
                ? make_reference_executor(std::move(graph), state_->parameters)
@@ -106,21 +108,33 @@ class CpuModel final : public LoadedModel {
   std::unique_ptr<State> state_;
 };
 
+Result<Parameters> random_int8_parameters(const graph::Network& network, std::uint64_t seed) {
+  const at::Generator generator = at::detail::createCPUGenerator(seed);
+  const Parameters floats = random_parameters(*network.source(), generator);
+  return network.source()->form() == graph::Form::kQuantizationAware
+             ? converted_parameters(network, floats)
+             : calibrated_parameters(network, floats, generator);
+}
+
+Result<Parameters> parameters_of(const LoadRequest& request) {
+  const graph::Network& network = *request.network;
+  if (!request.tensors) {
+    if (network.int8()) return random_int8_parameters(network, request.seed);
+    return random_parameters(network, at::detail::createCPUGenerator(request.seed));
+  }
+  const graph::Network& file = graph::bound_network(*request.tensors, network);
+  if (&file == &network) return bound_parameters(network, *request.tensors);
+  TV_ASSIGN_OR_RETURN(const Parameters floats, bound_parameters(file, *request.tensors));
+  return converted_parameters(network, floats);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> load_cpu_model(const LoadRequest& request) {
   using Loaded = std::unique_ptr<LoadedModel>;
   return guarded("loading " + request.network->builder(), [&]() -> Result<Loaded> {
     auto state = std::make_unique<State>();
-    if (request.tensors) {
-      TV_ASSIGN_OR_RETURN(state->parameters, bound_parameters(*request.network, *request.tensors));
-    } else if (request.network->int8()) {
-      return Error{Code::kUnsupported,
-                   request.network->builder() + ": int8 networks have no random initialisation",
-                   "load weights, or build with quantize=false"};
-    } else {
-      state->parameters = random_parameters(*request.network, request.seed);
-    }
+    TV_ASSIGN_OR_RETURN(state->parameters, parameters_of(request));
     return Loaded(std::make_unique<CpuModel>(request, std::move(state)));
   });
 }

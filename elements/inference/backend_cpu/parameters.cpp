@@ -103,6 +103,21 @@ std::string_view int8_problem(const graph::Parameter& declared, const at::Tensor
   return "";
 }
 
+// An observer that has seen nothing holds infinities; quantize.cpp judges what it reads.
+bool is_range(const graph::Network& network, const graph::Parameter& declared) {
+  return network.form() == graph::Form::kQuantizationAware &&
+         (declared.name.ends_with(".min_val") || declared.name.ends_with(".max_val"));
+}
+
+// "" for what can be computed with.
+std::string_view value_problem(const graph::Network& network, const graph::Parameter& declared,
+                               const at::Tensor& tensor) {
+  if (!is_range(network, declared) && !all_finite(tensor)) return "holds a NaN or an infinity";
+  if (declared.name.ends_with("running_var") && any_negative(tensor))
+    return "holds a negative variance";
+  return network.int8() ? int8_problem(declared, tensor) : "";
+}
+
 // What an absent optional parameter starts with.
 double initial_value(const graph::Network& network, std::size_t index) {
   double value = 0;
@@ -148,14 +163,8 @@ Result<Parameters> bound_parameters(const graph::Network& network,
     if (declared.dtype == DType::kQInt8 && !tensors[i].quantization)
       return bad_values(network, declared.name, "is int8 without a scale");
     at::Tensor tensor = tensor_of(tensors[i]).to(scalar_type(declared.dtype)).view(declared.shape);
-    if (!all_finite(tensor))
-      return bad_values(network, declared.name, "holds a NaN or an infinity");
-    if (declared.name.ends_with("running_var") && any_negative(tensor))
-      return bad_values(network, declared.name, "holds a negative variance");
-    if (network.int8()) {
-      if (const std::string_view problem = int8_problem(declared, tensor); !problem.empty())
-        return bad_values(network, declared.name, problem);
-    }
+    if (const std::string_view problem = value_problem(network, declared, tensor); !problem.empty())
+      return bad_values(network, declared.name, problem);
     parameters.push_back(std::move(tensor));
   }
   return parameters;

@@ -4,6 +4,9 @@
 #include <ATen/native/quantized/PackedParams.h>
 #include <ATen/ops/quantize_per_tensor.h>
 
+#include <functional>
+#include <numeric>
+
 #include "elements/inference/backend_cpu/executor.hpp"
 #include "elements/inference/backend_cpu/quantized_engine.hpp"
 #include "model_registry/graph/passes/passes.hpp"
@@ -22,8 +25,6 @@ using PrepackConvFn = Packed2d(Tensor, std::optional<Tensor>, Integers, Integers
                                std::int64_t);
 using PrepackLinearFn = PackedLinear(Tensor, std::optional<Tensor>);
 using BinaryFn = Tensor(Tensor, Tensor, double, std::int64_t);
-using CatFn = Tensor(const c10::List<Tensor>&, std::int64_t, std::optional<double>,
-                     std::optional<std::int64_t>);
 using HardswishFn = Tensor(const Tensor&, double, std::int64_t);
 
 template <typename F>
@@ -39,7 +40,8 @@ struct Operators {
   c10::TypedOperatorHandle<BinaryFn> add = find_operator<BinaryFn>("quantized::add");
   c10::TypedOperatorHandle<BinaryFn> add_relu = find_operator<BinaryFn>("quantized::add_relu");
   c10::TypedOperatorHandle<BinaryFn> multiply = find_operator<BinaryFn>("quantized::mul");
-  c10::TypedOperatorHandle<CatFn> cat = find_operator<CatFn>("quantized::cat");
+  // Boxed: the unboxed call does not find the kernel by the tensors in a c10::List.
+  c10::OperatorHandle cat = c10::Dispatcher::singleton().findSchemaOrThrow("quantized::cat", "");
   c10::TypedOperatorHandle<HardswishFn> hardswish =
       find_operator<HardswishFn>("quantized::hardswish");
 };
@@ -103,6 +105,22 @@ Tensor add(const graph::Node& node, const Prepared& p, const std::vector<Tensor>
   return add_operator.call(inputs[0], inputs[1], p.scale, p.zero_point);
 }
 
+Tensor cat(const graph::Node& node, const Prepared& p, const std::vector<Tensor>& inputs) {
+  const std::int64_t axis = std::get<graph::AxesAttrs>(node.attrs).axes.front();
+  torch::jit::Stack stack = {c10::List<Tensor>(inputs), axis, p.scale, p.zero_point};
+  operators().cat.callBoxed(stack);
+  return stack.front().toTensor();
+}
+
+// LibTorch's mean of quantised values fails where all that disappears is of size 1; then it is the
+// identity.
+Tensor mean(const graph::Node& node, const std::vector<Tensor>& inputs) {
+  const std::int64_t count = inputs[0].numel();
+  const std::int64_t left =
+      std::accumulate(node.shape.begin(), node.shape.end(), std::int64_t{1}, std::multiplies<>());
+  return count == left ? inputs[0].reshape(node.shape) : run_plain(node, inputs, {});
+}
+
 Tensor run_quantized(const graph::Node& node, const Prepared& p,
                      const std::vector<Tensor>& inputs) {
   switch (node.op) {
@@ -117,9 +135,7 @@ Tensor run_quantized(const graph::Node& node, const Prepared& p,
     case Op::kQMultiply:
       return operators().multiply.call(inputs[0], inputs[1], p.scale, p.zero_point);
     case Op::kQConcat:
-      return operators().cat.call(c10::List<Tensor>(inputs),
-                                  std::get<graph::AxesAttrs>(node.attrs).axes.front(), p.scale,
-                                  p.zero_point);
+      return cat(node, p, inputs);
     case Op::kQHardswish:
       return operators().hardswish.call(inputs[0], p.scale, p.zero_point);
     default:
@@ -149,16 +165,20 @@ class QuantizedExecutor final : public GraphExecutor {
     values_.begin(input.contiguous(at::MemoryFormat::ChannelsLast));
     for (std::size_t id = 1; id < graph_.nodes.size(); ++id) {
       if (values_.is_fixed(id)) continue;
-      const graph::Node& node = graph_.nodes[id];
-      const std::vector<Tensor> inputs = values_.inputs(node);
-      values_.set(id, prepared_[id] ? run_quantized(node, *prepared_[id], inputs)
-                                    : run_plain(node, inputs, params_[id]));
+      const std::vector<Tensor> inputs = values_.inputs(graph_.nodes[id]);
+      values_.set(id, run_node(id, inputs));
       values_.drop_dead(id);
     }
     return values_.take_output().contiguous();
   }
 
  private:
+  Tensor run_node(std::size_t id, const std::vector<Tensor>& inputs) const {
+    const graph::Node& node = graph_.nodes[id];
+    if (prepared_[id]) return run_quantized(node, *prepared_[id], inputs);
+    return node.op == Op::kMean ? mean(node, inputs) : run_plain(node, inputs, params_[id]);
+  }
+
   graph::Graph graph_;
   at::QEngine engine_;
   std::vector<std::vector<Tensor>> params_;

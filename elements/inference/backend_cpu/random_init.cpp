@@ -1,6 +1,5 @@
 #include "elements/inference/backend_cpu/random_init.hpp"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
@@ -49,8 +48,7 @@ void run_step(at::Tensor& tensor, const graph::InitStep& step, const at::Generat
 
 }  // namespace
 
-Parameters random_parameters(const graph::Network& network, std::uint64_t seed) {
-  const at::Generator generator = at::detail::createCPUGenerator(seed);
+Parameters random_parameters(const graph::Network& network, at::Generator generator) {
   Parameters parameters;
   for (const graph::Parameter& declared : network.parameters())
     parameters.push_back(empty_parameter(declared.shape, declared.dtype));

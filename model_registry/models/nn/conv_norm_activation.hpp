@@ -22,7 +22,7 @@ struct ConvNormOptions {
 /// Stands for `activation_layer=None`.
 struct NoActivation {};
 
-/// `Activation` is a module without parameters (ReLU, SiLU), or NoActivation.
+/// `Activation` is a module without parameters in float (ReLU, SiLU), or NoActivation.
 template <typename Activation>
 std::unique_ptr<Sequential> conv_norm_activation(Build& build, int in, int out,
                                                  const ConvNormOptions& options = {}) {
@@ -34,7 +34,8 @@ std::unique_ptr<Sequential> conv_norm_activation(Build& build, int in, int out,
                                        .groups = options.groups,
                                        .bias = !options.norm});
   if (options.norm) block->emplace<BatchNorm2d>(build, out, options.eps);
-  if constexpr (!std::is_same_v<Activation, NoActivation>) block->emplace<Activation>();
+  if constexpr (!std::is_same_v<Activation, NoActivation>)
+    block->append(make_activation<Activation>(build));
   return block;
 }
 

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "model_registry/models/nn/quantized.hpp"
+
 namespace tv::nn {
 namespace {
 
@@ -28,6 +30,12 @@ int layer_bias(Build& build, int channels) {
 
 }  // namespace
 
+void QuantizableLayer::add_fake_quantize(Build& build) {
+  if (!build.quantization_aware()) return;
+  add("weight_fake_quant", std::make_unique<FakeQuantize>(build));
+  add("activation_post_process", std::make_unique<FakeQuantize>(build));
+}
+
 Conv2d::Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options)
     : Conv2d(build, in, out, {kernel, kernel}, {options.padding, options.padding}, options) {}
 
@@ -42,6 +50,9 @@ Conv2d::Conv2d(Build& build, int in, int out, std::array<int, 2> kernel, std::ar
   // The batch norm that follows is folded into the bias of an int8 convolution.
   if (options.bias || build.int8()) bias_ = add_tensor("bias", layer_bias(build, out));
   if (build.int8()) result_ = add_qparams(build);
+  if (build.quantization_aware() && !options.bias)
+    add("bn", std::make_unique<BatchNorm2d>(build, out, BatchNorm2d::InConvolution()));
+  add_fake_quantize(build);
   default_init(build, weight_, bias_);
 }
 
@@ -51,8 +62,16 @@ Value Conv2d::forward(Value x) const {
 }
 
 BatchNorm2d::BatchNorm2d(Build& build, int channels, double eps)
-    : attrs_{eps}, folded_(build.int8()) {
-  if (folded_) return;
+    : attrs_{eps}, folded_(build.int8() || build.quantization_aware()) {
+  build.batch_norm_eps(eps);
+  if (!folded_) declare(build, channels);
+}
+
+BatchNorm2d::BatchNorm2d(Build& build, int channels, InConvolution) : folded_(true) {
+  declare(build, channels);
+}
+
+void BatchNorm2d::declare(Build& build, int channels) {
   weight_ = add_tensor("weight", build.parameter({channels}));
   bias_ = add_tensor("bias", build.parameter({channels}));
   running_mean_ = add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true));
@@ -76,6 +95,7 @@ Linear::Linear(Build& build, int in, int out, bool bias) {
   if (build.int8()) result_ = add_qparams(build);
   weight_ = add_tensor("weight", layer_weight(build, {out, in}));
   if (bias || build.int8()) bias_ = add_tensor("bias", layer_bias(build, out));
+  add_fake_quantize(build);
   default_init(build, weight_, bias_);
 }
 
@@ -94,6 +114,21 @@ LayerNorm::LayerNorm(Build& build, int channels, double eps)
 
 Value LayerNorm::forward(Value x) const {
   return graph::layer_norm(x, weight_, bias_, attrs_);
+}
+
+Hardswish::Hardswish(Build& build) {
+  if (build.int8()) result_ = add_qparams(build);
+  if (build.quantization_aware())
+    add("activation_post_process", std::make_unique<FakeQuantize>(build));
+}
+
+Value Hardswish::forward(Value x) const {
+  return result_ ? graph::q_hardswish(x, *result_) : graph::hardswish(x);
+}
+
+Hardsigmoid::Hardsigmoid(Build& build) {
+  if (build.quantization_aware())
+    add("activation_post_process", std::make_unique<FixedFakeQuantize>(build));
 }
 
 AvgPool2d::AvgPool2d(const AvgPool2dOptions& options) {

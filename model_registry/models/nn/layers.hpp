@@ -5,6 +5,9 @@
 #pragma once
 
 #include <array>
+#include <memory>
+#include <optional>
+#include <type_traits>
 
 #include "model_registry/graph/module.hpp"
 #include "model_registry/graph/ops.hpp"
@@ -25,8 +28,15 @@ struct Conv2dOptions {
   bool bias = true;
 };
 
+/// Base of the layers with weights that int8 networks have in another form.
+class QuantizableLayer : public Module {
+ protected:
+  void add_fake_quantize(Build& build);   // in the quantisation-aware form
+  std::optional<graph::QParams> result_;  // in int8
+};
+
 /// torch.nn.Conv2d: [N, in, H, W] -> [N, out, H', W'].
-class Conv2d final : public Module {
+class Conv2d final : public QuantizableLayer {
  public:
   /// A square kernel.
   Conv2d(Build& build, int in, int out, int kernel, const Conv2dOptions& options = {});
@@ -42,18 +52,23 @@ class Conv2d final : public Module {
   graph::Conv2dAttrs attrs_;
   int weight_ = graph::kNoParameter;
   int bias_ = graph::kNoParameter;
-  std::optional<graph::QParams> result_;  // in int8
 };
 
 /// torch.nn.BatchNorm2d in eval(): running statistics. In int8 torch.nn.Identity.
 class BatchNorm2d final : public Module {
  public:
   BatchNorm2d(Build& build, int channels, double eps = 1e-5);
+  /// The "bn" of a convolution in the quantisation-aware form, where the one behind it is
+  /// torch.nn.Identity.
+  struct InConvolution {};
+  BatchNorm2d(Build& build, int channels, InConvolution);
   Value forward(Value x) const override;
   int weight() const { return weight_; }
   int bias() const { return bias_; }
 
  private:
+  void declare(Build& build, int channels);
+
   graph::NormAttrs attrs_;
   bool folded_;
   int weight_ = graph::kNoParameter;
@@ -63,7 +78,7 @@ class BatchNorm2d final : public Module {
 };
 
 /// torch.nn.Linear: [..., in] -> [..., out].
-class Linear final : public Module {
+class Linear final : public QuantizableLayer {
  public:
   Linear(Build& build, int in, int out, bool bias = true);
   Value forward(Value x) const override;
@@ -73,7 +88,6 @@ class Linear final : public Module {
  private:
   int weight_ = graph::kNoParameter;
   int bias_ = graph::kNoParameter;
-  std::optional<graph::QParams> result_;  // in int8
 };
 
 /// torch.nn.LayerNorm over the last dimension: [..., channels] -> the same.
@@ -114,13 +128,20 @@ class SiLU final : public Module {
   Value forward(Value x) const override { return graph::silu(x); }
 };
 
+/// In int8 with a scale of its own.
 class Hardswish final : public Module {
  public:
-  Value forward(Value x) const override { return graph::hardswish(x); }
+  explicit Hardswish(Build& build);
+  Value forward(Value x) const override;
+
+ private:
+  std::optional<graph::QParams> result_;
 };
 
+/// In int8 the result's scale is 1/256, whatever the input's.
 class Hardsigmoid final : public Module {
  public:
+  explicit Hardsigmoid(Build& build);
   Value forward(Value x) const override { return graph::hardsigmoid(x); }
 };
 
@@ -147,6 +168,15 @@ class Dropout final : public Module {
  public:
   Value forward(Value x) const override { return graph::dropout(x); }
 };
+
+/// An activation, from the Build where it takes one.
+template <typename Activation>
+std::unique_ptr<Activation> make_activation(Build& build) {
+  if constexpr (std::is_constructible_v<Activation, Build&>)
+    return std::make_unique<Activation>(build);
+  else
+    return std::make_unique<Activation>();
+}
 
 struct MaxPool2dOptions {
   int kernel = 2, stride = 2, padding = 0;  ///< pixels, both axes

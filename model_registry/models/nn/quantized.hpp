@@ -3,6 +3,7 @@
 // in float they change nothing, neither names nor numbers.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -16,11 +17,27 @@ using graph::Module;
 using graph::Ref;
 using graph::Value;
 
+/// torch.ao.quantization's FusedMovingAvgObsFakeQuantize: what a quantisation-aware training saw of
+/// a tensor. Nothing here runs it; converting to int8 reads "activation_post_process.min_val" and
+/// "max_val".
+class FakeQuantize final : public Module {
+ public:
+  explicit FakeQuantize(Build& build);
+};
+
+/// FixedQParamsFakeQuantize, behind a hard sigmoid: its numbers are no news, and old files lack it.
+class FixedFakeQuantize final : public Module {
+ public:
+  explicit FixedFakeQuantize(Build& build);
+};
+
 /// Base of the modules whose result is quantised.
 class Quantizable : public Module {
  protected:
   explicit Quantizable(Build& build, const Shape& shape = {}) {
     if (build.int8()) result_ = add_qparams(build, shape);
+    if (build.quantization_aware())
+      add("activation_post_process", std::make_unique<FakeQuantize>(build));
   }
   std::optional<graph::QParams> result_;  // in int8
 };

@@ -14,15 +14,24 @@ struct Variant {
   std::string_view float_builder;
   std::vector<ModelRow> (*family)();
   QuantizedBackend backend;  // of the published weights, and Python's default
+  bool quantization_aware = false;
 };
 
 // clang-format off
+constexpr auto kFbgemm = QuantizedBackend::kFbgemm;
+constexpr auto kQnnpack = QuantizedBackend::kQnnpack;
+
 constexpr Variant kVariants[] = {
-    {"quantized_mobilenet_v2",     "mobilenet_v2",     mobilenetv2_models, QuantizedBackend::kQnnpack},
-    {"quantized_resnet18",         "resnet18",         resnet_models,      QuantizedBackend::kFbgemm},
-    {"quantized_resnet50",         "resnet50",         resnet_models,      QuantizedBackend::kFbgemm},
-    {"quantized_resnext101_32x8d", "resnext101_32x8d", resnet_models,      QuantizedBackend::kFbgemm},
-    {"quantized_resnext101_64x4d", "resnext101_64x4d", resnet_models,      QuantizedBackend::kFbgemm},
+    {"quantized_mobilenet_v2",       "mobilenet_v2",       mobilenetv2_models,  kQnnpack},
+    {"quantized_mobilenet_v3_large", "mobilenet_v3_large", mobilenetv3_models,  kQnnpack, true},
+    {"quantized_resnet18",           "resnet18",           resnet_models,       kFbgemm},
+    {"quantized_resnet50",           "resnet50",           resnet_models,       kFbgemm},
+    {"quantized_resnext101_32x8d",   "resnext101_32x8d",   resnet_models,       kFbgemm},
+    {"quantized_resnext101_64x4d",   "resnext101_64x4d",   resnet_models,       kFbgemm},
+    {"quantized_shufflenet_v2_x0_5", "shufflenet_v2_x0_5", shufflenetv2_models, kFbgemm},
+    {"quantized_shufflenet_v2_x1_0", "shufflenet_v2_x1_0", shufflenetv2_models, kFbgemm},
+    {"quantized_shufflenet_v2_x1_5", "shufflenet_v2_x1_5", shufflenetv2_models, kFbgemm},
+    {"quantized_shufflenet_v2_x2_0", "shufflenet_v2_x2_0", shufflenetv2_models, kFbgemm},
 };
 // clang-format on
 
@@ -31,7 +40,7 @@ ModelRow row_of(const Variant& variant) {
   for (ModelRow& candidate : variant.family())
     if (candidate.builder == variant.float_builder) row = std::move(candidate);
   row.builder = variant.builder;
-  row.quantization = {variant.float_builder, variant.backend};
+  row.quantization = {variant.float_builder, variant.backend, variant.quantization_aware};
   return row;
 }
 

@@ -40,7 +40,7 @@ START_TEST(every_model_is_a_registered_builder_with_the_promised_size) {
       const auto model = get_model(builder, {.weights = weights, .quantize = int8});
       ck_assert(static_cast<bool>(model));
       ck_assert_ptr_eq(model->weights, weights);
-      ck_assert_int_eq(model->network->int8().has_value(), int8);
+      ck_assert_int_eq(model->network->int8(), int8);
       // The registry counts the parameters of the float form: in int8 nothing is trained.
       const auto trained = int8 ? get_model(builder) : model;
       ck_assert_int_eq(trained->network->num_params(), weights->num_params);
@@ -88,10 +88,15 @@ START_TEST(each_builder_function_builds_its_own_model) {
       {"mobilenet_v3_large", mobilenet_v3_large},
       {"mobilenet_v3_small", mobilenet_v3_small},
       {"quantized_mobilenet_v2", quantization::mobilenet_v2},
+      {"quantized_mobilenet_v3_large", quantization::mobilenet_v3_large},
       {"quantized_resnet18", quantization::resnet18},
       {"quantized_resnet50", quantization::resnet50},
       {"quantized_resnext101_32x8d", quantization::resnext101_32x8d},
       {"quantized_resnext101_64x4d", quantization::resnext101_64x4d},
+      {"quantized_shufflenet_v2_x0_5", quantization::shufflenet_v2_x0_5},
+      {"quantized_shufflenet_v2_x1_0", quantization::shufflenet_v2_x1_0},
+      {"quantized_shufflenet_v2_x1_5", quantization::shufflenet_v2_x1_5},
+      {"quantized_shufflenet_v2_x2_0", quantization::shufflenet_v2_x2_0},
       {"regnet_x_16gf", regnet_x_16gf},
       {"regnet_x_1_6gf", regnet_x_1_6gf},
       {"regnet_x_32gf", regnet_x_32gf},
