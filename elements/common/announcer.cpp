@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "elements/common/gst_ptr.hpp"
@@ -46,6 +47,7 @@ struct Announcer::Shared {
   std::condition_variable changed;
   bool flushing = false;
   bool closed = false;
+  std::thread::id closed_by;
 };
 
 /// One error; the main loop may hold it longer than the announcer lives.
@@ -84,6 +86,10 @@ gboolean Announcer::dispatch(gpointer notice) {
 
 void Announcer::post(const Error& error, Stage stage) {
   if (error.code == Code::kCancelled) return;  // never posted
+  {
+    const std::lock_guard lock(shared_->mutex);
+    if (shared_->closed_by == std::this_thread::get_id()) return;
+  }
   const ElementRef top = top_of(element_);
   if (is_playing(top.get()) || g_main_context_is_owner(nullptr))
     return post_error(element_, error, stage);
@@ -119,6 +125,7 @@ void Announcer::set_flushing(bool flushing) {
 void Announcer::close() {
   const std::lock_guard lock(shared_->mutex);
   shared_->closed = true;
+  shared_->closed_by = std::this_thread::get_id();
   shared_->changed.notify_all();
 }
 

@@ -30,7 +30,9 @@ class Announcer {
 
   /// While true, post() does not wait.
   void set_flushing(bool flushing);
-  /// The element is being stopped: from now on post() does not wait.
+  /// The element is being stopped: from now on post() does not wait. On the thread that called this
+  /// it posts nothing either: that thread stopped the element on hearing of the failure, and may
+  /// have started it again.
   void close();
 
  private:

@@ -2,13 +2,9 @@
 // classifies. No GStreamer.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,15 +16,20 @@ namespace tv {
 /// Owns the worker. All calls of the model happen on it, so that LibTorch sees one thread however
 /// often the streaming thread changes. The public functions are thread-safe; classify() serves one
 /// caller at a time.
+///
+/// The loader and the listener belong to the worker, which lets go of them when loading has ended.
+/// What they refer to must be theirs: a listener may be the one who destroys the classifier, and
+/// then runs on.
 class Classifier {
  public:
   /// Blocks until the model is ready; called on the worker. FetchOptions carry progress and the
   /// cancel flag.
   using Loader = std::function<Result<inference::ReadyModel>(const FetchOptions&)>;
 
-  /// Called on the worker with no lock held. Exactly one of loaded, failed and cancelled is called,
-  /// once.
+  /// Called on the worker with no lock held: started first, then exactly one of loaded, failed and
+  /// cancelled, once, as the last. loaded sees all but the model itself, which is in use by then.
   struct Listener {
+    std::function<void()> started;
     std::function<void(const inference::ReadyModel&)> loaded;
     std::function<void(const Error&)> failed;
     std::function<void()> cancelled;
@@ -43,6 +44,9 @@ class Classifier {
 
   /// Starts the worker, which starts loading. Throws std::system_error where no thread can be made.
   Classifier(Loader loader, const Transforms& recipe, TransformsBackend backend, Listener listener);
+  /// Waits for the worker: for an inference to its end, for loading until it notices the cancel.
+  /// Not for the listener that destroys the classifier, nor long for one that, on the worker, waits
+  /// for the destroying thread: the worker then ends by itself.
   ~Classifier();
   Classifier(const Classifier&) = delete;
   Classifier& operator=(const Classifier&) = delete;
@@ -55,37 +59,21 @@ class Classifier {
   /// Fails: Cancelled after close(), Flow::classify()'s.
   Result<Scores> classify(const FrameView& frame, int k);
 
+  /// sha256 of the weight file, empty for random initialisation. Call it after wait_ready() said
+  /// kReady.
+  std::string sha256() const;
+
   /// While true, wait_ready() returns at once.
   void set_flushing(bool flushing);
   /// Cancels a download, lets a running inference end, and makes everybody return. Does not wait.
   void close();
 
  private:
-  enum class Phase : std::uint8_t { kLoading, kReady, kFailed };
-  struct Job {
-    const FrameView* frame = nullptr;
-    int k = 0;
-  };
+  struct Shared;
+  class Worker;
 
-  void work();
-  std::optional<Flow> load();
-  Result<Scores> run_guarded(Flow& flow, const Job& job);
-
-  const Loader loader_;
-  const Transforms recipe_;
-  const TransformsBackend backend_;
-  const Listener listener_;
-
-  std::mutex mutex_;                 // guards what follows
-  std::condition_variable changed_;  // any of it changed
-  Phase phase_ = Phase::kLoading;
-  bool flushing_ = false;
-  bool closed_ = false;
-  std::optional<Job> job_;               // taken by the worker
-  std::optional<Result<Scores>> reply_;  // taken by classify()
-
-  std::atomic<bool> cancel_{false};  // read by the download
-  std::thread worker_;               // last: it sees everything above
+  const std::shared_ptr<Shared> shared_;
+  std::thread worker_;
 };
 
 }  // namespace tv

@@ -30,49 +30,55 @@ int percent(std::uint64_t done, std::uint64_t total) {
   return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
 }
 
+/// Says on the bus how loading goes. Holds the element and the announcer: whoever hears of it may
+/// stop the element, and even let go of it, on the worker's own thread.
+Classifier::Listener load_reporter(GstElement* element, std::shared_ptr<Announcer> announcer,
+                                   const Choice& choice) {
+  const std::shared_ptr<GstElement> held(GST_ELEMENT(gst_object_ref(element)), gst_object_unref);
+  const std::string name = choice.weights->name();
+  Classifier::Listener listener;
+  listener.started = [held, name] {
+    post_progress(held.get(), GST_PROGRESS_TYPE_START, "Loading " + name);
+  };
+  listener.loaded = [held, name,
+                     side = choice.recipe.crop_size](const inference::ReadyModel& model) {
+    GST_INFO_OBJECT(held.get(), "%s on %s, input %dx%d", name.c_str(), model.device.c_str(), side,
+                    side);
+    if (!model.why_cpu.empty())
+      GST_INFO_OBJECT(held.get(), "device=auto is the CPU: %s", model.why_cpu.c_str());
+    post_progress(held.get(), GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device,
+                  100);
+  };
+  listener.failed = [held, name, announcer = std::move(announcer)](const Error& error) {
+    post_progress(held.get(), GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
+    announcer->post({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
+                    Stage::kLoad);
+  };
+  listener.cancelled = [held, name] {
+    post_progress(held.get(), GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
+  };
+  listener.progress = [held, name](std::uint64_t done, std::uint64_t total) {
+    post_progress(held.get(), GST_PROGRESS_TYPE_CONTINUE, "Downloading " + name,
+                  percent(done, total));
+  };
+  return listener;
+}
+
 }  // namespace
 
 Run::Run(GstElement* element, Choice choice, const Settings& settings)
     : element_(element),
-      announcer_(element),
+      announcer_(std::make_shared<Announcer>(element)),
       choice_(std::move(choice)),
       backend_(settings.transforms_backend) {
-  const std::string name = choice_.weights->name();
-  const bool offline = settings.offline;
-  post_progress(element_, GST_PROGRESS_TYPE_START, "Loading " + name);
-
-  auto loader = [this, offline](const FetchOptions& given) {
+  auto loader = [spec = choice_.spec, side = choice_.recipe.crop_size,
+                 offline = settings.offline](const FetchOptions& given) {
     FetchOptions options = given;
     options.offline = offline;
-    return inference::load_model(choice_.spec, options, choice_.recipe.crop_size);
-  };
-  Classifier::Listener listener;
-  listener.loaded = [this, name](const inference::ReadyModel& model) {
-    {
-      const std::lock_guard lock(mutex_);
-      digest_ = model.sha256;
-    }
-    const int side = choice_.recipe.crop_size;
-    GST_INFO_OBJECT(element_, "%s on %s, input %dx%d", name.c_str(), model.device.c_str(), side,
-                    side);
-    if (!model.why_cpu.empty())
-      GST_INFO_OBJECT(element_, "device=auto is the CPU: %s", model.why_cpu.c_str());
-    post_progress(element_, GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device, 100);
-  };
-  listener.failed = [this, name](const Error& error) {
-    post_progress(element_, GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
-    announcer_.post({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
-                    Stage::kLoad);
-  };
-  listener.cancelled = [this, name] {
-    post_progress(element_, GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
-  };
-  listener.progress = [this, name](std::uint64_t done, std::uint64_t total) {
-    post_progress(element_, GST_PROGRESS_TYPE_CONTINUE, "Downloading " + name,
-                  percent(done, total));
+    return inference::load_model(spec, options, side);
   };
   classifier_ = std::make_unique<Classifier>(std::move(loader), choice_.recipe, backend_,
-                                             std::move(listener));
+                                             load_reporter(element, announcer_, choice_));
 }
 
 Result<GstVideoInfo> Run::judge_caps(GstCaps* caps) const {
@@ -107,8 +113,8 @@ Status Run::set_caps(GstCaps* caps) {
 }
 
 ModelIdentity Run::identity() const {
-  const std::lock_guard lock(mutex_);
-  return {GCharPtr(gst_element_get_name(element_)).get(), choice_.weights->name(), digest_};
+  return {GCharPtr(gst_element_get_name(element_)).get(), choice_.weights->name(),
+          classifier_->sha256()};
 }
 
 FrameResult Run::classify(GstBuffer* buffer, const Settings& settings,
@@ -206,12 +212,12 @@ void Run::forget() {
 }
 
 void Run::set_flushing(bool flushing) {
-  announcer_.set_flushing(flushing);
+  announcer_->set_flushing(flushing);
   classifier_->set_flushing(flushing);
 }
 
 void Run::close() {
-  announcer_.close();
+  announcer_->close();
   classifier_->close();
 }
 

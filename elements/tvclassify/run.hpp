@@ -4,9 +4,7 @@
 #include <gst/video/video.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -24,7 +22,8 @@ namespace tv {
 /// The State of a run. Streaming thread only, apart from what says otherwise.
 class Run {
  public:
-  /// Starts loading; progress and errors go to the bus. The element must outlive the run.
+  /// Starts loading; progress and errors go to the bus. The element must outlive the run, which may
+  /// be destroyed on any thread, also by somebody who hears of the loading.
   Run(GstElement* element, Choice choice, const Settings& settings);
 
   /// The caps of the frames that follow. Fails: Unsupported (interlace-mode=alternate), Cancelled
@@ -50,7 +49,7 @@ class Run {
   /// Any thread: the end is near; cancels a download.
   void close();
   /// Posts an error of the streaming thread.
-  void report(const Error& error, Stage stage) { announcer_.post(error, stage); }
+  void report(const Error& error, Stage stage) { announcer_->post(error, stage); }
   /// Any thread: a QoS event from downstream.
   void note_qos(double proportion, GstClockTime earliest_time);
 
@@ -63,7 +62,7 @@ class Run {
   ModelIdentity identity() const;
 
   GstElement* const element_;
-  Announcer announcer_;
+  const std::shared_ptr<Announcer> announcer_;
   const Choice choice_;
   const TransformsBackend backend_;
   std::optional<GstVideoInfo> info_;
@@ -71,13 +70,10 @@ class Run {
   History history_;
   Error failure_;  // of the last failed frame
 
-  mutable std::mutex mutex_;  // guards digest_: written by the worker
-  std::string digest_;
-
   std::atomic<double> proportion_{1};
   std::atomic<GstClockTime> earliest_{GST_CLOCK_TIME_NONE};
 
-  std::unique_ptr<Classifier> classifier_;  // last: its worker uses what is above
+  std::unique_ptr<Classifier> classifier_;
 };
 
 }  // namespace tv

