@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "model_registry/hub/hub.hpp"
+#include "model_registry/io/openssl_pass.hpp"
 #include "model_registry/models/models.hpp"
 #include "model_registry/registry/registry.hpp"
 
@@ -73,6 +74,8 @@ Result<Choice> choose(const Settings& settings) {
                                       choice.recipe.resize_size, settings.transforms_backend);
   if (!plan) return plan.error();
   TV_RETURN_IF_ERROR(check_source(*choice.weights, settings));
+  // OpenSSL is initialised here: on the loading thread that could meet an exit().
+  if (io::is_exiting()) return Error{Code::kCancelled, "the process is exiting", ""};
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
   // an application cannot overlook.
   if (auto placement = inference::place(choice.spec.device); !placement) return placement.error();

@@ -113,7 +113,8 @@ class Classifier::Worker {
     tell([this] { listener_.started(); });
     Result<inference::ReadyModel> ready = caught([this] { return read(); });
     if (shared_->cancel || !ready) flow_.reset();
-    if (shared_->cancel) {
+    // Cancelled by the process, too: it is exiting.
+    if (shared_->cancel || (!ready && ready.error().code == Code::kCancelled)) {
       tell([this] { listener_.cancelled(); });
     } else if (ready) {
       tell([&] { listener_.loaded(*ready); });

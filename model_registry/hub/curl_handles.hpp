@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include <memory>
+#include <optional>
 
 namespace tv::hub {
 
@@ -23,7 +24,8 @@ using CurlString = std::unique_ptr<char, StringFree>;
 /// An easy handle inside a multi handle; taken out again before either is destroyed.
 class Transfer {
  public:
-  /// Initialises libcurl, once a process, on first use. Both handles are nullptr when that fails.
+  /// Initialises libcurl, once a process, on first use. Both handles are nullptr when that fails,
+  /// or when the process is exiting.
   Transfer();
   ~Transfer();
   Transfer(const Transfer&) = delete;
@@ -33,6 +35,8 @@ class Transfer {
   CURLM* multi() const { return multi_.get(); }
   /// Puts the easy handle to work; options come before.
   bool start();
+  /// curl_multi_perform(); nothing when the process is exiting.
+  std::optional<CURLMcode> perform(int& running);
 
  private:
   MultiHandle multi_;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <string_view>
 
 #include "model_registry/hub/curl_handles.hpp"
+#include "model_registry/io/openssl_pass.hpp"
 
 namespace tv::hub {
 namespace {
@@ -84,7 +86,13 @@ std::optional<DownloadFailure> accept(Exchange& exchange, std::span<const std::b
 
 std::size_t on_body(char* data, std::size_t, std::size_t count, void* user) {
   Exchange& exchange = *static_cast<Exchange*>(user);
-  exchange.refused = accept(exchange, std::as_bytes(std::span(data, count)));
+  // The caller is C: an exception must not pass through it.
+  try {
+    exchange.refused = accept(exchange, std::as_bytes(std::span(data, count)));
+  } catch (const std::exception& exception) {
+    exchange.refused = DownloadFailure{
+        {Code::kInternal, std::string("internal error: ") + exception.what(), ""}, false};
+  }
   return exchange.refused ? CURL_WRITEFUNC_ERROR : count;
 }
 
@@ -153,11 +161,13 @@ void report_progress(Exchange& exchange, bool last) {
   exchange.options.progress(exchange.received, exchange.total());
 }
 
-// Runs the transfer to its end. nullopt: cancelled.
-std::optional<CURLcode> drive(const Transfer& transfer, Exchange& exchange) {
+// Runs the transfer to its end. nullopt: cancelled, or the process is exiting.
+std::optional<CURLcode> drive(Transfer& transfer, Exchange& exchange) {
   for (int running = 1; running != 0;) {
     if (exchange.options.cancel != nullptr && *exchange.options.cancel) return std::nullopt;
-    if (curl_multi_perform(transfer.multi(), &running) != CURLM_OK) return CURLE_FAILED_INIT;
+    const std::optional<CURLMcode> step = transfer.perform(running);
+    if (!step) return std::nullopt;
+    if (*step != CURLM_OK) return CURLE_FAILED_INIT;
     report_progress(exchange, false);
     if (running != 0) curl_multi_poll(transfer.multi(), nullptr, 0, kPollMilliseconds, nullptr);
   }
@@ -204,6 +214,7 @@ std::optional<DownloadFailure> download(const std::string& url, std::uint64_t ma
   // Outlives the handles, which write into it until they are gone.
   char detail[CURL_ERROR_SIZE] = {};
   Transfer transfer;
+  if (io::is_exiting()) return DownloadFailure{{Code::kCancelled, "cancelled", ""}, false};
   if (transfer.easy() == nullptr || transfer.multi() == nullptr)
     return DownloadFailure{{Code::kInternal, "libcurl cannot be initialised", ""}, false};
   Exchange exchange{

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "model_registry/io/descriptor.hpp"
+#include "model_registry/io/openssl_pass.hpp"
 #include "model_registry/io/sha256.hpp"
 #include "model_registry/io/utf8.hpp"
 
@@ -85,6 +86,8 @@ Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
   io::Sha256 hash;
   TV_RETURN_IF_ERROR(read_all(file.get(), path, data.get(), size, hash));
   std::string digest = hash.finish();
+  if (digest.empty() && io::is_exiting())
+    return Error{Code::kCancelled, io::printable(path) + ": the process is exiting", ""};
   if (digest.empty())
     return Error{Code::kInternal, io::printable(path) + ": OpenSSL cannot compute SHA-256", ""};
   return FileBytes{data, static_cast<std::size_t>(size), path, std::move(digest)};

@@ -16,7 +16,7 @@ class Sha256 {
   Sha256();
   void update(std::span<const std::byte> bytes);
   /// 64 lower-case hex digits; empty when OpenSSL failed (out of memory, digest disabled by its
-  /// configuration), which no expected digest matches.
+  /// configuration, the process is exiting), which no expected digest matches.
   std::string finish();
 
  private:

@@ -15,17 +15,18 @@ constexpr int kDefaultClasses = 1000;  // ImageNet-1K
 constexpr int kMaxClasses = 1'000'000;
 constexpr int kMaxImageSize = 16384;  // pixels: what networks take
 
-// All families' rows, sorted by builder.
+// All families' rows, sorted by builder. Leaked, as everything static here: a thread may be loading
+// while the process exits.
 const std::vector<models::ModelRow>& rows() {
-  static const std::vector<models::ModelRow> kRows = [] {
+  static const auto* const kRows = new std::vector<models::ModelRow>([] {
     std::vector<models::ModelRow> all;
     for (const auto family : models::kFamilies)
       for (auto& row : family()) all.push_back(std::move(row));
     std::sort(all.begin(), all.end(),
               [](const auto& a, const auto& b) { return a.builder < b.builder; });
     return all;
-  }();
-  return kRows;
+  }());
+  return *kRows;
 }
 
 const models::ModelRow* find_row(std::string_view builder) {
@@ -221,12 +222,12 @@ bool implies_quantize(const Weights& weights) {
 }
 
 std::span<const std::string_view> available_models() {
-  static const std::vector<std::string_view> kNames = [] {
+  static const auto* const kNames = new std::vector<std::string_view>([] {
     std::vector<std::string_view> names;
     for (const models::ModelRow& row : rows()) names.push_back(row.builder);
     return names;
-  }();
-  return kNames;
+  }());
+  return *kNames;
 }
 
 std::string recognise_builder(const Checkpoint& checkpoint) {

@@ -3,11 +3,12 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
-#include <condition_variable>
+#include <atomic>
 #include <cstdlib>
-#include <mutex>
 #include <new>
 #include <string>
+
+#include "model_registry/io/exit_gate.hpp"
 
 namespace tv::inference {
 namespace {
@@ -15,14 +16,11 @@ namespace {
 // More first uses than this bring no new static objects.
 constexpr int kMaxArmed = 64;
 
-// Counts the threads inside LibTorch. Leaked: it must outlive everything.
+// Of the threads inside LibTorch. Leaked: it must outlive everything.
 struct Gate {
-  std::mutex mutex;
-  std::condition_variable left;
-  int inside = 0;
-  int armed = 0;
-  bool closed = false;
-  pid_t process = 0;
+  io::ExitGate exit;
+  std::atomic<int> armed = 0;
+  std::atomic<pid_t> process = 0;
 };
 
 Gate& gate() {
@@ -31,14 +29,10 @@ Gate& gate() {
 }
 
 // How often this thread is inside: exit() called from within must not wait for itself.
-thread_local int t_depth = 0;
+thread_local unsigned t_depth = 0;
 
 void close_gate() {
-  Gate& g = gate();
-  if (g.process != getpid()) return;  // a forked child: nobody will ever leave
-  std::unique_lock lock(g.mutex);
-  g.closed = true;
-  g.left.wait(lock, [&] { return g.inside <= t_depth; });
+  gate().exit.close(t_depth);
 }
 
 class SilentWarnings final : public c10::WarningHandler {
@@ -75,13 +69,9 @@ Session::Session(std::string_view doing) {
                    "load models after the fork, or start the process anew"};
     return;
   }
-  {
-    const std::lock_guard lock(g.mutex);
-    if (g.closed) {
-      error_ = Error{Code::kCancelled, std::string(doing) + ": the process is exiting", ""};
-      return;
-    }
-    ++g.inside;
+  if (!g.exit.enter()) {
+    error_ = Error{Code::kCancelled, std::string(doing) + ": the process is exiting", ""};
+    return;
   }
   ++t_depth;
   thread_local bool t_threads_set = false;
@@ -93,10 +83,7 @@ Session::~Session() {
   if (error_) return;
   guards_.reset();
   --t_depth;
-  Gate& g = gate();
-  const std::lock_guard lock(g.mutex);
-  --g.inside;
-  g.left.notify_all();
+  gate().exit.leave();
 }
 
 Error current_exception_error(std::string_view doing) {
@@ -112,13 +99,7 @@ Error current_exception_error(std::string_view doing) {
 }
 
 void arm_exit_gate() {
-  Gate& g = gate();
-  {
-    const std::lock_guard lock(g.mutex);
-    if (g.armed == kMaxArmed) return;
-    ++g.armed;
-  }
-  std::atexit(close_gate);
+  if (gate().armed++ < kMaxArmed) std::atexit(close_gate);
 }
 
 void remember_process() {

@@ -4,9 +4,11 @@ Environment: TV_PLUGIN (libgsttorchvision.so), TV_ISOLATED_PLUGIN (the same with
 (program), TV_FAKE_BACKEND (a module that poses as one); the rest as for the other tests of the element.
 """
 
+import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -15,6 +17,8 @@ PLUGIN = pathlib.Path(os.environ["TV_PLUGIN"])
 ISOLATED = pathlib.Path(os.environ["TV_ISOLATED_PLUGIN"])
 FAKE_BACKEND = os.environ["TV_FAKE_BACKEND"]
 EXIT_RUNS = 50
+LOAD_RUNS = 30
+STALL_RUNS = 8
 FAULT_RUNS = 40
 FRAME = "video/x-raw,format=RGB,width=64,height=48"
 
@@ -152,11 +156,37 @@ class Process(unittest.TestCase):
         failures = []
         for number in range(EXIT_RUNS):
             # Another moment each time, the very first frame included; with one thread and with a team of two.
-            result = self.run_program(
-                os.environ["TV_EXIT_PLAYING"], str(1 + number % 7), OMP_NUM_THREADS=str(1 + number % 2)
-            )
-            if result.returncode != 0:
-                failures.append((number, result.returncode, result.stderr[-300:]))
+            failures += self.exit_playing(1 + number % 7, 0, OMP_NUM_THREADS=str(1 + number % 2))
+        self.assertEqual(failures, [])
+
+    def exit_playing(self, frames, yields, weights="Tiny_Weights.V1", **more):
+        """What went wrong, if anything did."""
+        result = self.run_program(os.environ["TV_EXIT_PLAYING"], weights, str(frames), str(yields), **more)
+        return [] if result.returncode == 0 else [(frames, yields, result.returncode, result.stderr[-300:])]
+
+    def test_exit_while_loading(self):
+        failures = []
+        for number in range(LOAD_RUNS):
+            # From the first look at the registry to the first inference.
+            failures += self.exit_playing(0, 12 * number**2)
+        self.assertEqual(failures, [])
+
+    def test_exit_while_a_download_stalls(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # never accepts: the handshake has no answer
+            pathlib.Path(self.folder.name, "stalled.json").write_text(json.dumps({
+                "enum": "Tiny_Weights",
+                "entry": "STALLED",
+                "builder": "squeezenet1_1",
+                "categories": ["a", "b"],
+                "transforms": {"crop_size": 64, "resize_size": 72},
+                "url": f"https://localhost:{silent.getsockname()[1]}/stalled.pth",
+                "sha256": 64 * "0",
+            }))
+            failures = []
+            for number in range(STALL_RUNS):
+                failures += self.exit_playing(
+                    0, 500 * number**2, "Tiny_Weights.STALLED", TV_WEIGHTS_PATH=self.folder.name
+                )
         self.assertEqual(failures, [])
 
 

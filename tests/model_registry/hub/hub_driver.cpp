@@ -9,10 +9,12 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 
+#include "model_registry/hub/download.hpp"
 #include "model_registry/hub/fetch.hpp"
 #include "model_registry/hub/hub.hpp"
 
@@ -77,6 +79,16 @@ nlohmann::json outcome(const tv::Result<tv::FileBytes>& result) {
           {"last", bytes.empty() ? -1 : static_cast<int>(bytes.back())}};
 }
 
+// A download whose receiver runs out of memory.
+tv::Result<tv::FileBytes> download_to_nobody(const std::string& url,
+                                             const tv::hub::Limits& limits) {
+  const auto failure =
+      tv::hub::download(url, 1 << 20, limits, {},
+                        [](std::span<const std::byte>) -> tv::Status { throw std::bad_alloc(); });
+  if (failure) return failure->error;
+  return tv::FileBytes{};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -105,7 +117,9 @@ int main(int argc, char** argv) {
   std::thread listener;  // cancel=stdin: the test decides when
   if (cancel_when == "stdin") listener = std::thread([&] { cancel = std::getchar() != EOF; });
 
-  nlohmann::json line = outcome(tv::hub::fetch(weights, options, limits_of(arguments)));
+  nlohmann::json line =
+      outcome(arguments.contains("throw") ? download_to_nobody(url, limits_of(arguments))
+                                          : tv::hub::fetch(weights, options, limits_of(arguments)));
   line["progress"] = progress;
   line["cache_dir"] = tv::cache_dir();
   line["cache_path"] = tv::cache_path(weights);

@@ -327,6 +327,13 @@ def test_reset_in_the_middle_is_tried_again(hub):
     assert hub.hits == 3 and hub.files() == [hub.name]
 
 
+def test_an_exception_of_the_receiver_ends_the_transfer(hub):
+    hub.serve(good)
+    result = hub.fetch(throw="yes")
+    assert result["code"] == "internal" and "bad_alloc" in result["what"], result
+    assert hub.files() == []
+
+
 @pytest.mark.parametrize("status", [301, 403, 404, 410, 501])
 def test_lasting_http_errors(hub, status):
     hub.serve(lambda handler, _: handler.answer(b"no", status))
