@@ -221,6 +221,10 @@ Result<FileBytes> fetch(const Weights& weights, const FetchOptions& options, con
   if (!weights.file.empty()) return read_local(weights);
   TV_ASSIGN_OR_RETURN(const Entry entry, make_entry(weights));
   if (cancelled(options)) return cancelled_error(entry);
+  if (Status folder = check_cache_folder(entry.folder); !folder) {
+    folder.error().what = "cannot fetch " + entry.name + ": " + folder.error().what;
+    return std::move(folder.error());
+  }
   std::string note;
   TV_ASSIGN_OR_RETURN(std::optional<FileBytes> cached, read_cached(entry, note));
   if (cached) return std::move(*cached);

@@ -2,10 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <ctime>
 #include <memory>
@@ -59,16 +62,28 @@ void sweep(int folder, std::chrono::seconds age) {
   }
 }
 
-}  // namespace
+// A user's private group, as most systems make one for each: of the user's own name, with nobody
+// else in it.
+bool is_private_group(gid_t group, uid_t user) {
+  std::array<char, 16384> user_text{}, group_text{};
+  passwd owner{};
+  passwd* owner_found = nullptr;
+  struct group record {};
+  struct group* found = nullptr;
+  if (getpwuid_r(user, &owner, user_text.data(), user_text.size(), &owner_found) != 0 ||
+      getgrgid_r(group, &record, group_text.data(), group_text.size(), &found) != 0 ||
+      !owner_found || !found)
+    return false;
+  const std::string_view name = owner.pw_name;
+  if (owner.pw_gid != group || name != record.gr_name) return false;
+  for (char** member = record.gr_mem; *member; ++member)
+    if (name != *member) return false;
+  return true;
+}
 
-Result<io::Descriptor> open_cache_folder(const std::string& folder, const Limits& limits) {
-  TV_RETURN_IF_ERROR(make_folders(folder));
-  io::Descriptor handle(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  struct stat info {};
-  if (handle.get() < 0 || fstat(handle.get(), &info) != 0)
-    return folder_error(folder, "open", errno);
-  // Where others may rename files, they may swap one between our check and the next program's use
-  // of it. The administrator may use anybody's folder.
+// Where others may rename files, they may swap one between our check and the next program's use
+// of it. The administrator may use anybody's folder.
+Status check_owner(const std::string& folder, const struct stat& info) {
   const uid_t user = geteuid();
   if (info.st_uid != user && info.st_uid != 0 && user != 0)
     return Error{Code::kUnwritable,
@@ -77,7 +92,30 @@ Result<io::Descriptor> open_cache_folder(const std::string& folder, const Limits
                  "set TORCH_HOME to a folder of your own"};
   if ((info.st_mode & S_IWOTH) != 0)
     return Error{Code::kUnwritable, "the cache folder " + folder + " is writable by everybody",
-                 "chmod o-w " + folder + ", or set TORCH_HOME to a folder of your own"};
+                 "chmod go-w " + folder + ", or set TORCH_HOME to a folder of your own"};
+  if ((info.st_mode & S_IWGRP) != 0 && !is_private_group(info.st_gid, info.st_uid))
+    return Error{
+        Code::kUnwritable,
+        "the cache folder " + folder + " is writable by group id " + std::to_string(info.st_gid),
+        "chmod go-w " + folder + ", or set TORCH_HOME to a folder of your own"};
+  return {};
+}
+
+}  // namespace
+
+Status check_cache_folder(const std::string& folder) {
+  struct stat info {};
+  if (stat(folder.c_str(), &info) != 0) return {};
+  return check_owner(folder, info);
+}
+
+Result<io::Descriptor> open_cache_folder(const std::string& folder, const Limits& limits) {
+  TV_RETURN_IF_ERROR(make_folders(folder));
+  io::Descriptor handle(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat info {};
+  if (handle.get() < 0 || fstat(handle.get(), &info) != 0)
+    return folder_error(folder, "open", errno);
+  TV_RETURN_IF_ERROR(check_owner(folder, info));
   sweep(handle.get(), limits.stale_temporary);
   return handle;
 }

@@ -16,10 +16,16 @@
 
 namespace tv::hub {
 
-/// Opens the cache folder for writing; folders that do not exist are created with mode 0700.
-/// Temporary files that an earlier process of ours left behind longer ago than
-/// Limits::stale_temporary are removed. Fails: Unwritable (cannot be created, writable by
-/// everybody, owned by another user), NoSpace.
+/// Whether a file in the folder may be trusted to stay what it is: it belongs to the user or the
+/// administrator, and nobody else may write to it, the members of a group neither, unless it is the
+/// owner's private one. The administrator may use anybody's. A folder that does not exist passes.
+/// Fails: Unwritable.
+Status check_cache_folder(const std::string& folder);
+
+/// Opens the cache folder for writing, after the same check; folders that do not exist are created
+/// with mode 0700. Temporary files that an earlier process of ours left behind longer ago than
+/// Limits::stale_temporary are removed. Fails: Unwritable (cannot be created, or the check),
+/// NoSpace.
 Result<io::Descriptor> open_cache_folder(const std::string& folder, const Limits& limits);
 
 /// A new file in the cache folder (see io::NewFile), removed again unless publish() succeeded.

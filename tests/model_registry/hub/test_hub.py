@@ -1,9 +1,11 @@
 """The hub against a server that behaves well, badly and maliciously. Needs TV_HUB_DRIVER and TV_ZERO_RANDOM."""
 import dataclasses
+import grp
 import hashlib
 import json
 import os
 import pathlib
+import pwd
 import re
 import signal
 import subprocess
@@ -532,12 +534,43 @@ def test_no_folder_can_be_made(hub, tmp_path, home):
     assert mine.hits == 0
 
 
-def test_folder_writable_by_everybody_is_refused(hub):
-    hub.folder.mkdir(parents=True)
+def private(gid):
+    """A group of the user's own name with nobody else in it."""
+    user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    return group.gr_gid == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def assert_folder_refused(hub, *words, **arguments):
+    result = hub.fetch(**arguments)
+    assert result["code"] == "unwritable", result
+    text = result["what"] + " (" + result["hint"] + ")"
+    for word in ("Test_Weights.V1", str(hub.folder), "TORCH_HOME", *words):
+        assert word in text, (word, text)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_folder_writable_by_everybody_is_refused(hub, cached):
+    hub.put(BODY) if cached else hub.folder.mkdir(parents=True)
     hub.folder.chmod(0o777)
     hub.serve(good)
-    assert_failed(hub, hub.fetch(), "unwritable", "chmod o-w")
-    assert hub.hits == 0
+    for arguments in ({}, {"offline": 1}):
+        assert_folder_refused(hub, "writable by everybody", f"chmod go-w {hub.folder}", **arguments)
+    assert hub.hits == 0 and hub.files() == [hub.name] * cached
+    hub.folder.chmod(0o755)  # the way out that the message names
+    assert_fetched(hub, hub.fetch())
+
+
+def test_folder_writable_by_a_group(hub):
+    """Refused, but for the user's private group, which a umask of 002 lets in."""
+    hub.put(BODY)
+    groups = [group.gr_gid for group in grp.getgrall()] if os.geteuid() == 0 else os.getgroups()
+    for gid in {os.getegid(), *groups[:3]}:
+        os.chown(hub.folder, -1, gid)
+        hub.folder.chmod(0o770)
+        if private(gid):
+            assert_fetched(hub, hub.fetch())
+        else:
+            assert_folder_refused(hub, f"writable by group id {gid}", f"chmod go-w {hub.folder}")
 
 
 def test_planted_link_in_place_of_the_temporary_file(hub, tmp_path):
