@@ -132,6 +132,20 @@ void Network::name_tensors(Module& module, const std::string& path, const Build&
     name_tensors(*child.module, prefix + child.name, build, removed || child.removed);
 }
 
+std::map<std::string, std::int64_t> Network::module_versions() const {
+  std::map<std::string, std::int64_t> versions;
+  // Whether the module or one below holds tensors: what does only in int8 is no module of Python's.
+  const std::function<bool(const Module&)> visit = [&](const Module& module) {
+    bool holds = !module.tensors().empty();
+    for (const Module::Child& child : module.children())
+      if (!child.removed) holds |= visit(*child.module);
+    if (holds) versions[module.path()] = module.version();
+    return holds;
+  };
+  visit(*root_);
+  return versions;
+}
+
 std::int64_t Network::num_params() const {
   std::int64_t count = 0;
   for (const Parameter& parameter : parameters_) {

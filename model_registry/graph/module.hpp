@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -207,6 +208,9 @@ class Module {
   };
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const std::vector<Child>& children() const { return children_; }
+  /// Python's `_version`, which files keep so that an older one can be told: 1 unless it is set.
+  int version() const { return version_; }
+  void set_version(int version) { version_ = version; }
   /// "layer1.0.conv1"; set when the network is complete.
   const std::string& path() const { return path_; }
 
@@ -237,6 +241,7 @@ class Module {
   std::vector<Tensor> tensors_;
   std::vector<Child> children_;
   std::string path_;
+  int version_ = 1;
 };
 
 /// A complete architecture: named parameters in state_dict() order, initialisation steps, and a
@@ -267,6 +272,9 @@ class Network {
   const std::vector<InitStep>& init() const { return init_; }
   /// Of removed children: names that files may hold and that nobody needs.
   const std::vector<Parameter>& removed() const { return removed_; }
+  /// Module path -> version, as write_state_dict() takes them; "" is the whole network. Of Python's
+  /// modules, those that hold tensors and those between.
+  std::map<std::string, std::int64_t> module_versions() const;
   std::int64_t num_params() const;  ///< elements of all parameters, without buffers
   /// Today's name of a tensor in an old file; "" for none.
   std::string current_name(std::string_view old_name) const {

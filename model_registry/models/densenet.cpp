@@ -74,6 +74,7 @@ class DenseLayer final : public Module {
 class DenseBlock final : public Module {
  public:
   DenseBlock(Build& build, int in, int layers, int growth_rate) {
+    set_version(2);
     for (int i = 0; i < layers; ++i)
       layers_.push_back(
           add("denselayer" + std::to_string(i + 1),

@@ -98,6 +98,7 @@ std::unique_ptr<Sequential> make_stage(Build& build, int in, int out, const Stag
 class MNASNet final : public Module {
  public:
   MNASNet(Build& build, double width, int num_classes) {
+    set_version(2);  // the first had another stem for other widths than 1
     const auto scaled = [&](int channels) { return make_divisible(channels * width, 8); };
     auto layers = std::make_unique<Sequential>();
     const int stem = scaled(kStemChannels);

@@ -48,6 +48,7 @@ class EncoderBlock final : public Module {
                                                 build, variant.hidden, variant.heads));
     ln_2_ = add("ln_2", std::make_unique<LayerNorm>(build, variant.hidden, kEps));
     mlp_ = add("mlp", mlp(build, variant.hidden, variant.mlp));
+    mlp_->set_version(2);  // the first called its layers linear_1 and linear_2
   }
 
   Value forward(Value x) const override {  // [N, tokens, hidden]

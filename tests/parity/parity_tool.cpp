@@ -85,7 +85,7 @@ Status save(Session& session, std::istream& args) {
   std::string path;
   args >> path;
   TV_ASSIGN_OR_RETURN(const auto state, session.loaded->state_dict());
-  return tv::write_state_dict(path, state);
+  return tv::write_state_dict(path, state, session.model.network->module_versions());
 }
 
 Status run(Session& session, std::istream& args) {

@@ -162,6 +162,10 @@ class Parity:
         state, again = mapped(path), mapped(saved)
         assert list(again) == list(state)
         assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
+        wanted, found = state._metadata, again._metadata
+        holders = {"", *(name.rpartition(".")[0] for name in state)}
+        assert holders <= found.keys() <= wanted.keys(), "other modules"
+        assert all(found[module]["version"] == wanted[module].get("version") for module in found), "other versions"
         os.remove(saved)
 
     def row(self, builder):

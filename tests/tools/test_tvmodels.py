@@ -349,6 +349,18 @@ def test_save_for_python(world, tmp_path, source):
     models.resnet18(num_classes=6).load_state_dict(state, strict=True)
 
 
+def test_saved_files_say_the_versions_of_their_modules(world, tmp_path):
+    """Without them MNASNet refuses the file, and with its version 1 it would build another stem."""
+    path = tmp_path / "s.pth"
+    world.good("save", "--model", "mnasnet0_5", "--seed", "1", "--output", path)
+    torch.manual_seed(1)
+    expected = models.mnasnet0_5().state_dict()
+    state = load(path)
+    models.mnasnet0_5().load_state_dict(state, strict=True)
+    assert state._metadata[""] == {"version": 2} == expected._metadata[""]
+    assert {m: v for m, v in expected._metadata.items() if m in state._metadata} == dict(state._metadata)
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--model", "resnet19"], "resnet18"),
     (["--model", "resnet18", "--weights", "ResNet50_Weights.DEFAULT"], "resnet50"),

@@ -23,7 +23,7 @@ Status save(inference::ModelSpec spec, const FetchOptions& options, const std::s
   spec.executor = inference::Executor::kReference;
   TV_ASSIGN_OR_RETURN(const inference::ReadyModel ready, inference::load_model(spec, options));
   TV_ASSIGN_OR_RETURN(const auto tensors, ready.model->state_dict());
-  return write_state_dict(path, tensors);
+  return write_state_dict(path, tensors, ready.network->module_versions());
 }
 
 int run(const Arguments& arguments) {

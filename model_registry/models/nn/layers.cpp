@@ -72,6 +72,7 @@ BatchNorm2d::BatchNorm2d(Build& build, int channels, InConvolution) : folded_(tr
 }
 
 void BatchNorm2d::declare(Build& build, int channels) {
+  set_version(2);  // the first had no num_batches_tracked
   weight_ = add_tensor("weight", build.parameter({channels}));
   bias_ = add_tensor("bias", build.parameter({channels}));
   running_mean_ = add_tensor("running_mean", build.parameter({channels}, DType::kFloat32, true));
