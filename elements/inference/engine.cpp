@@ -20,14 +20,11 @@ std::string device_text(const Device& device) {
 }
 
 Result<Model> build(const ModelSpec& spec) {
-  BuildOptions options{.weights = spec.weights, .num_classes = spec.num_classes};
   const std::string_view builder = spec.weights ? spec.weights->builder : spec.builder;
-  if (spec.weights && !spec.weights_file.empty()) {
-    // Built as without weights, because the entry's own number of classes would be the only one
-    // allowed; a caller who gives another has no use for the entry's categories.
-    options = {.weights = nullptr,
-               .num_classes = spec.num_classes.value_or(spec.weights->num_classes())};
-  }
+  const BuildOptions options{.weights = spec.weights,
+                             .num_classes = spec.num_classes,
+                             .quantize = spec.weights && implies_quantize(*spec.weights),
+                             .own_file = !spec.weights_file.empty()};
   return get_model(builder, options);
 }
 

@@ -1,6 +1,7 @@
 // The papers: one line a family, the only list to extend when a file is added to this folder.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,11 +18,14 @@ namespace tv::models {
 struct ModelConfig {
   int num_classes = 1000;
   bool has_weights = false;  ///< GoogLeNet and Inception v3: decides about heads and input
+  bool own_file = false;     ///< the file may hold auxiliary heads or not
   std::optional<bool> aux_logits = {};       ///< GoogLeNet, Inception v3
   std::optional<bool> transform_input = {};  ///< GoogLeNet, Inception v3
+  std::optional<bool> init_weights = {};     ///< GoogLeNet, Inception v3, VGG
   std::optional<int> image_size = {};        ///< pixels; ViT, and MaxViT's input_size
   bool quantizable = false;  ///< the form made for quantisation: ReLU instead of ReLU6
   bool quantize = false;     ///< the row of a quantized builder: int8
+  graph::QuantizedBackend backend = graph::QuantizedBackend::kFbgemm;  ///< of int8 alone
 };
 
 /// What a quantized builder is made of.
@@ -32,6 +36,29 @@ struct Quantization {
   bool quantization_aware = false;
 };
 
+/// What becomes of auxiliary heads, which only training runs.
+enum class AuxiliaryHeads : std::uint8_t {
+  kNone,     ///< neither in the network nor in its files
+  kRemoved,  ///< constructed, and removed after loading: files may hold them
+  kKept,
+};
+
+/// `kept_with_weights`: what an entry's file leads to unless aux_logits says otherwise.
+inline AuxiliaryHeads auxiliary_heads(const ModelConfig& config, bool kept_with_weights) {
+  const bool from_file = config.has_weights || config.own_file;
+  const bool kept = config.own_file ? false : !config.has_weights || kept_with_weights;
+  if (config.aux_logits.value_or(kept)) return AuxiliaryHeads::kKept;
+  return from_file ? AuxiliaryHeads::kRemoved : AuxiliaryHeads::kNone;
+}
+
+/// Keyword arguments that not every builder takes.
+enum class Option : std::uint8_t { kAuxLogits, kImageSize, kInitWeights, kTransformInput };
+
+struct TakenOption {
+  Option option;
+  std::string_view with_weights = {};  ///< the only value that weights allow; "": any
+};
+
 /// One builder: a row of its paper's table, ready to construct.
 struct ModelRow {
   std::string_view builder;  ///< "resnet50"
@@ -39,8 +66,9 @@ struct ModelRow {
   /// Constructs the modules in Python's order and records the family's own initialisation after the
   /// defaults.
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
-  /// Of builders that take images of one size alone, and thus have the option image_size: why this
-  /// side (pixels, at least 1) cannot be, "" if it can. Empty for all others.
+  std::vector<TakenOption> options = {};  ///< besides weights and num_classes
+  /// Of builders with the option image_size, which take images of one size alone: why this side
+  /// (pixels, at least 1) cannot be, "" if it can.
   std::function<std::string(int image_size)> image_size_problem = {};
   std::optional<Quantization> quantization = {};  ///< of quantized builders
 };
@@ -49,6 +77,8 @@ std::vector<ModelRow> alexnet_models();
 std::vector<ModelRow> convnext_models();
 std::vector<ModelRow> densenet_models();
 std::vector<ModelRow> efficientnet_models();
+std::vector<ModelRow> googlenet_models();
+std::vector<ModelRow> inception_models();
 std::vector<ModelRow> maxvit_models();
 std::vector<ModelRow> mnasnet_models();
 std::vector<ModelRow> mobilenetv2_models();
@@ -68,6 +98,8 @@ inline constexpr std::vector<ModelRow> (*kFamilies[])() = {
     convnext_models,
     densenet_models,
     efficientnet_models,
+    googlenet_models,
+    inception_models,
     maxvit_models,
     mnasnet_models,
     mobilenetv2_models,

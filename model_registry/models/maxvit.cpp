@@ -281,11 +281,13 @@ std::string image_size_problem(int image_size) {
 }  // namespace
 
 std::vector<ModelRow> maxvit_models() {
-  return {{"maxvit_t", kImageSize,
+  return {{"maxvit_t",
+           kImageSize,
            [](Build& build, const ModelConfig& config) {
              return std::make_unique<MaxVit>(build, config.image_size.value_or(kImageSize),
                                              config.num_classes);
            },
+           {{Option::kImageSize}},
            image_size_problem}};
 }
 

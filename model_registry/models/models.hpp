@@ -14,8 +14,9 @@
 
 namespace tv {
 
-/// Keyword arguments of every builder. With weights, num_classes must be absent or equal to the
-/// weights' own.
+/// Keyword arguments of the builders, as torchvision calls them. Absent ones take Python's default;
+/// a builder refuses those that it does not take. With weights, num_classes must be absent or equal
+/// to the weights' own, unless the entry has no categories (VGG16_Weights.IMAGENET1K_FEATURES).
 struct BuildOptions {
   const Weights* weights =
       nullptr;  ///< nullptr: random initialisation; must be an entry of this builder's enum
@@ -30,6 +31,21 @@ struct BuildOptions {
   /// Quantized builders: "fbgemm" or "qnnpack", the kernels that the numbers are made for. Default:
   /// the weights' own, or that of the published ones. Read with quantize=true alone.
   std::optional<std::string> backend = {};
+  /// googlenet, inception_v3: whether the network has the auxiliary heads, which training needs and
+  /// inference does not run. With weights false is refused; GoogLeNet's heads are then removed
+  /// after loading unless it is true, Inception's stay.
+  std::optional<bool> aux_logits = {};
+  /// googlenet, inception_v3: input normalised for ImageNet's mean and deviation is brought to mean
+  /// and deviation 0.5 first. Default: true with weights, false without.
+  std::optional<bool> transform_input = {};
+  /// googlenet, inception_v3, vgg*: false leaves the layers' default initialisation. Default: true.
+  /// With weights the numbers are replaced, and GoogLeNet and Inception v3 refuse true.
+  std::optional<bool> init_weights = {};
+  /// The numbers come from a file of the caller's. An entry then decides about defaults alone: the
+  /// file may have another number of classes and, where image_size says so, be for other images.
+  /// Auxiliary heads may be in the file or not, and are no
+  /// part of the network unless aux_logits is true; so it is with user-defined entries, too.
+  bool own_file = false;
 };
 
 /// An architecture and the weights chosen for it (nullptr: random). Loading happens when a backend
@@ -68,6 +84,8 @@ inline Result<Model> densenet121(const BuildOptions& o = {}) { return get_model(
 inline Result<Model> densenet161(const BuildOptions& o = {}) { return get_model("densenet161", o); }
 inline Result<Model> densenet169(const BuildOptions& o = {}) { return get_model("densenet169", o); }
 inline Result<Model> densenet201(const BuildOptions& o = {}) { return get_model("densenet201", o); }
+inline Result<Model> googlenet(const BuildOptions& o = {}) { return get_model("googlenet", o); }
+inline Result<Model> inception_v3(const BuildOptions& o = {}) { return get_model("inception_v3", o); }
 inline Result<Model> resnet18(const BuildOptions& o = {}) { return get_model("resnet18", o); }
 inline Result<Model> resnet34(const BuildOptions& o = {}) { return get_model("resnet34", o); }
 inline Result<Model> resnet50(const BuildOptions& o = {}) { return get_model("resnet50", o); }

@@ -44,7 +44,7 @@ constexpr int kHidden = 4096;  // features of the fully connected layers
 
 class Vgg final : public Module {
  public:
-  Vgg(Build& build, const Variant& variant, int num_classes) {
+  Vgg(Build& build, const Variant& variant, const ModelConfig& config) {
     auto features = std::make_unique<Sequential>();
     int channels = 3;
     for (const int layer : variant.layers) {
@@ -67,9 +67,9 @@ class Vgg final : public Module {
     classifier->emplace<Linear>(build, kHidden, kHidden);
     classifier->emplace<ReLU>();
     classifier->emplace<Dropout>();
-    classifier->emplace<Linear>(build, kHidden, num_classes);
+    classifier->emplace<Linear>(build, kHidden, config.num_classes);
     classifier_ = add("classifier", std::move(classifier));
-    initialise(build);
+    if (config.init_weights.value_or(true)) initialise(build);
   }
 
   Value forward(Value x) const override {  // [N, 3, H, W]
@@ -99,9 +99,12 @@ class Vgg final : public Module {
 std::vector<ModelRow> vgg_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
-                      return std::make_unique<Vgg>(build, variant, config.num_classes);
-                    }});
+    rows.push_back({variant.builder,
+                    kMinSize,
+                    [&variant](Build& build, const ModelConfig& config) {
+                      return std::make_unique<Vgg>(build, variant, config);
+                    },
+                    {{Option::kInitWeights}}});
   }
   return rows;
 }

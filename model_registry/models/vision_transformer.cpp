@@ -157,12 +157,14 @@ std::vector<ModelRow> vision_transformer_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
     rows.push_back(
-        {variant.builder, kImageSize,
+        {variant.builder,
+         kImageSize,
          [&variant](Build& build, const ModelConfig& config) {
            build.old_names(current_name);
            return std::make_unique<VisionTransformer>(
                build, variant, config.image_size.value_or(kImageSize), config.num_classes);
          },
+         {{Option::kImageSize}},
          [&variant](int image_size) { return image_size_problem(variant, image_size); }});
   }
   return rows;

@@ -1,6 +1,9 @@
 // With --list: prints the builders. Without: runs models for the parity driver, by commands on
 // stdin, one a line:
-//   model BUILDER CLASSES [IMAGE_SIZE|fbgemm|qnnpack]   builds; with a backend in int8
+//   model BUILDER CLASSES [NAME=VALUE]...
+//                                        builds; weights=NAME, image_size=PIXELS, own_file=true,
+//                                        backend=fbgemm|qnnpack (int8), and true or false for
+//                                        aux_logits, init_weights, transform_input
 //   random SEED | file PATH              chooses the numbers
 //   executor fused|reference             loads
 //   state OUT                            raw bytes of all tensors to OUT, and to stdout lines
@@ -9,6 +12,8 @@
 //   run N H W IN OUT                     raw float32 pixels to raw float32 logits
 //   drop                                 forgets the model
 // After each command "ok" follows on stdout, or "error CODE TEXT" and the tool ends with status 1.
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -16,6 +21,7 @@
 #include <string>
 
 #include "elements/inference/engine.hpp"
+#include "model_registry/registry/registry.hpp"
 
 namespace {
 
@@ -30,15 +36,49 @@ struct Session {
   std::unique_ptr<tv::inference::LoadedModel> loaded;
 };
 
+struct Flag {
+  std::string_view name;
+  std::optional<bool> tv::BuildOptions::*member;
+};
+constexpr Flag kFlags[] = {
+    {"aux_logits", &tv::BuildOptions::aux_logits},
+    {"init_weights", &tv::BuildOptions::init_weights},
+    {"transform_input", &tv::BuildOptions::transform_input},
+};
+
+Status set_option(tv::BuildOptions& options, const std::string& word) {
+  const std::string name = word.substr(0, word.find('='));
+  const std::string value = word.substr(std::min(word.size(), name.size() + 1));
+  if (name == "weights") {
+    TV_ASSIGN_OR_RETURN(options.weights, tv::get_weight(value));
+    return {};
+  }
+  if (word == "own_file=true") {
+    options.own_file = true;
+    return {};
+  }
+  if (name == "backend") {
+    options.quantize = true;
+    options.backend = value;
+    return {};
+  }
+  if (name == "image_size") {
+    options.image_size = std::atoi(value.c_str());
+    return {};
+  }
+  const auto flag = std::ranges::find(kFlags, name, &Flag::name);
+  if (flag == std::end(kFlags) || (value != "true" && value != "false"))
+    return Error{tv::Code::kInvalidArgument, "no option \"" + word + "\"", ""};
+  options.*(flag->member) = value == "true";
+  return {};
+}
+
 Status build(Session& session, std::istream& args) {
   std::string builder;
   int classes = 0;
-  std::string option;
-  args >> builder >> classes >> option;
-  tv::BuildOptions options = {.num_classes = classes};
-  options.quantize = option == "fbgemm" || option == "qnnpack";
-  if (options.quantize) options.backend = option;
-  if (!options.quantize && !option.empty()) options.image_size = std::stoi(option);
+  args >> builder >> classes;
+  tv::BuildOptions options{.num_classes = classes};
+  for (std::string word; args >> word;) TV_RETURN_IF_ERROR(set_option(options, word));
   TV_ASSIGN_OR_RETURN(session.model, tv::get_model(builder, options));
   return {};
 }

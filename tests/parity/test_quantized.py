@@ -113,7 +113,7 @@ class Quantized:
             path = self.parity.path("weights.pt")
             torch.save(layout(model.state_dict()), path, _use_new_zipfile_serialization=zip_format)
             tool("drop")
-            tool("model", builder, CLASSES, backend)
+            tool("model", builder, CLASSES, f"backend={backend}")
             tool("file", path)
             for executor in EXECUTORS:
                 tool("executor", executor)

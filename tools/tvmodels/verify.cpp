@@ -67,7 +67,7 @@ int check_fit(const FileBytes& file, const Checkpoint& checkpoint, const Weights
   const std::string architecture =
       std::string(weights.builder) + " with " + std::to_string(weights.num_classes()) + " classes";
   const auto model =
-      get_model(weights.builder, {.weights = nullptr, .num_classes = weights.num_classes()});
+      get_model(weights.builder, {.weights = &weights, .quantize = implies_quantize(weights)});
   if (!model) return line("fits", "not checked"), report(model.error());
   if (auto bound = bind_checkpoint(checkpoint, *model->network); !bound) {
     line("fits", "no");

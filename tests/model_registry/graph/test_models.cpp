@@ -79,6 +79,8 @@ START_TEST(each_builder_function_builds_its_own_model) {
       {"efficientnet_v2_l", efficientnet_v2_l},
       {"efficientnet_v2_m", efficientnet_v2_m},
       {"efficientnet_v2_s", efficientnet_v2_s},
+      {"googlenet", googlenet},
+      {"inception_v3", inception_v3},
       {"maxvit_t", maxvit_t},
       {"mnasnet0_5", mnasnet0_5},
       {"mnasnet0_75", mnasnet0_75},
