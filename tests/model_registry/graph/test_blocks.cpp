@@ -119,7 +119,7 @@ START_TEST(squeeze_and_excitation_weighs_its_input) {
                "block.activation silu [2, 2, 1, 1]\n"
                "block.fc2 conv2d [2, 3, 1, 1]\n"
                "block.scale_activation hardsigmoid [2, 3, 1, 1]\n"
-               "block mul [2, 3, 5, 7]\n");
+               "block.skip_mul mul [2, 3, 5, 7]\n");
 }
 END_TEST
 
