@@ -4,7 +4,7 @@ executors from random numbers and from files saved by Python, at several input s
     test_parity.py [--markdown FILE] TOOL [BUILDER...]        (TOOL is parity_tool; without names: every builder)
 
 The judge is the torchvision that is installed; nothing is compared with stored numbers. Prints one row a builder, in
-the order in which they are done, and ends with status 1 when any row fails. --markdown writes the table for docs/.
+the order in which they are done, and ends with status 1 when any row fails. --markdown puts the table into docs/parity.md.
 """
 import argparse
 import collections
@@ -138,8 +138,10 @@ class Parity:
         torch.manual_seed(SEED + 1)
         arguments, options, usual_sizes = file_case(builder, zip_format)
         model = torchvision.models.get_model(builder, weights=None, num_classes=CLASSES, **options).eval()
-        disturb(model)
-        wanted = answers(model, sizes or usual_sizes, smallest_side(builder))
+        sizes = sizes or usual_sizes
+        smallest = smallest_side(builder)
+        disturb(model, side=max(smallest, sizes[0][1], 1 if builder in FIXED_SIZES else 96))
+        wanted = answers(model, sizes, smallest)
         assert image_matters(wanted), "the wanted logits hardly depend on the image: the test would prove little"
         path = self.path("weights.pt")
         torch.save(model.state_dict(), path, _use_new_zipfile_serialization=zip_format)
@@ -231,23 +233,15 @@ def image_matters(wanted):
     return not spreads or max(spreads) > 1e-3
 
 
-def disturb(model):
-    """Every parameter and statistic off its default (mean 0, variance 1, weight 1, bias 0). The variances are small,
-    so that a wrong epsilon shows; the weights make up for them, so that deep networks do not overflow."""
+def disturb(model, side=96):
+    """Every parameter and statistic off its default (mean 0, variance 1, weight 1, bias 0), and near what training gives:
+    the statistics are those of noise, moved, so that the image reaches the logits of a deep network."""
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     with torch.no_grad():
         for module in model.modules():
-            if isinstance(model, (torchvision.models.GoogLeNet, torchvision.models.MaxVit)) and isinstance(module, torch.nn.Conv2d):
-                # They begin so small that the image is lost on its way: its logits would be those of the last bias.
-                torch.nn.init.kaiming_normal_(module.weight)
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.2)
-                module.running_var.uniform_(0.02, 0.2)
-                module.weight.uniform_(0.1, 0.4)
-                module.bias.normal_(0, 0.2)
-                module.num_batches_tracked.fill_(12345)
-            elif getattr(module, "bias", None) is not None:
+            if getattr(module, "bias", None) is not None:
                 module.bias.normal_(0, 0.1)
-            if isinstance(module, torch.nn.LayerNorm):
+            if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm)):
                 module.weight.uniform_(0.5, 1.5)
         for name, tensor in model.state_dict().items():
             if rule := DISTURBED.get(name.rpartition(".")[2]):
@@ -257,6 +251,24 @@ def disturb(model):
         # SqueezeNet's head ends in a relu: keep most of its logits above zero.
         if isinstance(model, torchvision.models.SqueezeNet):
             model.classifier[1].bias.add_(1)
+        if norms:
+            observe(model, norms, torch.randn(4, 3, side, side))
+        for norm in norms:
+            norm.running_mean += 0.3 * torch.randn_like(norm.running_mean) * norm.running_var.sqrt()
+            norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.5, 2)
+            norm.num_batches_tracked.fill_(12345)
+
+
+def observe(model, norms, images):
+    """Sets running statistics to those of the images."""
+    training = model.training
+    model.eval()  # auxiliary heads stay out
+    for norm in norms:
+        norm.train().momentum = 1.0
+    model(images)
+    model.train(training)
+    for norm in norms:
+        norm.running_var.clamp_(min=1e-4)  # a channel that is the same everywhere
 
 
 class Row(typing.NamedTuple):
@@ -310,10 +322,21 @@ def run(tool_path, builders, report):
             done.result()
 
 
-def write_markdown(path, rows):
-    lines = ["| Builder | Parameters | Reference executor | Fused executor |", "|---|--:|--:|--:|"]
-    lines += [f"| {row.builder} | {row.params:,} | {row.reference:.1e} | {row.fused:.1e} |" for row in sorted(rows)]
-    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+def write_table(page, name, lines):
+    """Puts the lines between the page's <!-- NAME --> and <!-- end of NAME -->."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    page = pathlib.Path(page)
+    head, mark, rest = page.read_text().partition(begin)
+    _, mark_behind, tail = rest.partition(end)
+    assert mark and mark_behind, f"{page} has no {begin.strip()} before {end}"
+    page.write_text(head + begin + "\n".join(lines) + "\n" + end + tail)
+
+
+def markdown(rows):
+    shown = "{:.1e}".format
+    return ["| Builder | Parameters | Reference executor | Fused executor |", "|---|--:|--:|--:|",
+            *(f"| {row.builder} | {row.params:,} | {shown(row.reference) if row.reference else 0} | {shown(row.fused)} |"
+              for row in sorted(rows))]
 
 
 def main():
@@ -341,7 +364,7 @@ def main():
     good = [row for row in rows if not row.problem]
     print(f"{len(good)} of {len(wanted)} builders equal torchvision, {time.monotonic() - begin:.0f} s")
     if options.markdown:
-        write_markdown(options.markdown, rows)
+        write_table(options.markdown, "float", markdown(rows))
     return 0 if len(good) == len(wanted) else 1
 
 
