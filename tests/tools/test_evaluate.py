@@ -72,8 +72,8 @@ def evaluate(world, data, *options):
     return json.loads(world.good("evaluate", "--json", "--weights", "Cats_Weights.V1", "--data", data, *options))
 
 
-@pytest.mark.parametrize("place, acc1, acc5", [(0, 100, 100), (1, 0, 100), (4, 0, 100), (5, 0, 0)])
-@pytest.mark.parametrize("batch", [1, 4, 32])
+@pytest.mark.parametrize("place, acc1, acc5, batch", [(0, 100, 100, 1), (0, 100, 100, 32), (1, 0, 100, 4),
+                                                      (4, 0, 100, 32), (5, 0, 0, 5)])
 def test_every_answer_is_pythons(world, tmp_path, pictures, order, place, acc1, acc5, batch):
     """The labels are Python's own n-th answers, so one other answer changes the figure."""
     data = write_list(tmp_path / "list.txt", pictures, [classes[place] for classes in order])
