@@ -23,7 +23,7 @@ Result<Model> build(const ModelSpec& spec) {
   const std::string_view builder = spec.weights ? spec.weights->builder : spec.builder;
   const BuildOptions options{.weights = spec.weights,
                              .num_classes = spec.num_classes,
-                             .quantize = spec.weights && implies_quantize(*spec.weights),
+                             .quantize = spec.weights ? implies_quantize(*spec.weights) : spec.quantize,
                              .own_file = !spec.weights_file.empty()};
   return get_model(builder, options);
 }
@@ -70,7 +70,16 @@ Result<std::optional<Device>> parse_device(std::string_view text) {
   return std::optional<Device>(Device{DeviceKind::kCuda, index});
 }
 
-Result<Placement> place(const std::optional<Device>& device) {
+Result<Placement> place(const std::optional<Device>& device, bool int8) {
+  if (int8 && device && device->kind != DeviceKind::kCpu)
+    return Error{Code::kUnsupported,
+                 "device is " + device_text(*device) + ", but int8 networks run on the CPU alone",
+                 "set device=cpu, or choose the weights of the float builder"};
+  if (int8 && !device) {
+    TV_ASSIGN_OR_RETURN(Placement cpu, place(Device{DeviceKind::kCpu, 0}));
+    cpu.why_cpu = "int8 networks run on the CPU alone";
+    return cpu;
+  }
   Placement chosen{.device = device.value_or(Device{DeviceKind::kCuda, 0})};
   auto backend = open_backend(chosen.device.kind);
   if (!backend && !device) {
@@ -85,7 +94,7 @@ Result<Placement> place(const std::optional<Device>& device) {
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
   TV_ASSIGN_OR_RETURN(const Model model, build(spec));
   // Before the download: without a backend it would be in vain.
-  TV_ASSIGN_OR_RETURN(const Placement placement, place(spec.device));
+  TV_ASSIGN_OR_RETURN(const Placement placement, place(spec.device, model.network->int8()));
 
   LoadRequest request{.network = model.network,
                       .tensors = nullptr,

@@ -81,8 +81,9 @@ struct Placement {
   std::string why_cpu = {};  ///< when nobody asked for the CPU: why it is no GPU; else empty
 };
 /// The backend of a device; for nullopt the first GPU's where its module opens, else the CPU's.
-/// Fails: open_backend()'s.
-Result<Placement> place(const std::optional<Device>& device);
+/// `int8`: for an int8 network, whose operators LibTorch has for the CPU alone.
+/// Fails: Unsupported (a GPU for int8), open_backend()'s.
+Result<Placement> place(const std::optional<Device>& device, bool int8 = false);
 
 /// Version of the interface above between the library and its modules; a module of another version
 /// is refused.
@@ -98,7 +99,9 @@ struct ModelSpec {
   /// A local file for the architecture instead of the entry's own; no digest is asked of it.
   std::string weights_file = {};
   std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
-  std::uint64_t seed = 0;               ///< of random initialisation
+  /// Of a quantized builder without weights: BuildOptions::quantize. An entry says it by itself.
+  bool quantize = false;
+  std::uint64_t seed = 0;  ///< of random initialisation
   Executor executor = Executor::kFused;
   std::optional<Device> device = {};  ///< nullopt: the best one there is
 };

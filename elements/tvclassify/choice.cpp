@@ -78,7 +78,9 @@ Result<Choice> choose(const Settings& settings) {
   if (io::is_exiting()) return Error{Code::kCancelled, "the process is exiting", ""};
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
   // an application cannot overlook.
-  if (auto placement = inference::place(choice.spec.device); !placement) return placement.error();
+  if (auto placement = inference::place(choice.spec.device, implies_quantize(*choice.weights));
+      !placement)
+    return placement.error();
   choice.spec.weights = choice.weights;
   choice.spec.weights_file = settings.weights_file;
   choice.spec.executor = settings.executor;

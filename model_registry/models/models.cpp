@@ -96,6 +96,20 @@ std::string lower(std::string_view text) {
   return result;
 }
 
+// What to do with a file that another builder's network fits ("" for none).
+std::string hint_of(const std::string& likely, const graph::Network& network) {
+  const models::ModelRow* const file = find_row(likely);
+  if (!file) return "";
+  const models::ModelRow* const row = find_row(network.builder());
+  if (row && row->quantization && network.int8() && row->quantization->float_builder == likely)
+    return "the file is " + likely + " in float: build it, or " + network.builder() +
+           " with quantize=false";
+  if (file->quantization && !network.int8() &&
+      (likely == network.builder() || file->quantization->float_builder == network.builder()))
+    return "the file is int8: build " + likely + " with quantize=true";
+  return likely == network.builder() ? "" : "the file looks like " + likely;
+}
+
 // Names and shapes agree, but for the number of classes of the head, and auxiliary heads or not.
 bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
   const graph::Misfit misfit = compare(
@@ -137,9 +151,7 @@ Result<graph::BoundTensors> bind_checkpoint(const Checkpoint& checkpoint,
                                             const graph::Network& network) {
   auto bound = graph::bind(checkpoint, network);
   if (bound || !bound.error().hint.empty()) return bound;
-  const std::string likely = recognise_builder(checkpoint);
-  if (!likely.empty() && likely != network.builder())
-    bound.error().hint = "the file looks like " + likely;
+  bound.error().hint = hint_of(recognise_builder(checkpoint), network);
   return bound;
 }
 

@@ -241,8 +241,13 @@ def disturb(model, side=96):
         for module in model.modules():
             if getattr(module, "bias", None) is not None:
                 module.bias.normal_(0, 0.1)
-            if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.LayerNorm)):
+            if isinstance(module, torch.nn.LayerNorm):
                 module.weight.uniform_(0.5, 1.5)
+            # With larger weights deep networks are chaotic, and multiply roundings by thousands; with smaller ones or
+            # smaller biases the image fades. A trained network is neither.
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(0.3, 0.9)
+                module.bias.normal_(0, 0.5)
         for name, tensor in model.state_dict().items():
             if rule := DISTURBED.get(name.rpartition(".")[2]):
                 rule(tensor)
@@ -255,19 +260,20 @@ def disturb(model, side=96):
             observe(model, norms, torch.randn(4, 3, side, side))
         for norm in norms:
             norm.running_mean += 0.3 * torch.randn_like(norm.running_mean) * norm.running_var.sqrt()
-            norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.5, 2)
+            norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.7, 2)
             norm.num_batches_tracked.fill_(12345)
 
 
 def observe(model, norms, images):
     """Sets running statistics to those of the images."""
-    training = model.training
+    training, momentum = model.training, norms[0].momentum
     model.eval()  # auxiliary heads stay out
     for norm in norms:
         norm.train().momentum = 1.0
     model(images)
     model.train(training)
     for norm in norms:
+        norm.momentum = momentum
         norm.running_var.clamp_(min=1e-4)  # a channel that is the same everywhere
 
 

@@ -43,6 +43,7 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   spec.builder = arguments.text("model");
   spec.weights_file = arguments.text("weights-file");
   if (classes) spec.num_classes = static_cast<int>(*classes);
+  spec.quantize = arguments.has("quantize");
   spec.seed = static_cast<std::uint64_t>(seed.value_or(0));
   spec.executor =
       executor == "fused" ? inference::Executor::kFused : inference::Executor::kReference;

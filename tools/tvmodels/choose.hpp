@@ -28,6 +28,7 @@ Result<std::vector<const Weights*>> entries_of(const std::string& name);
 inline constexpr Option kModelOption = {"model", "NAME", "the builder (see tvmodels list)"};
 inline constexpr Option kModelWeightsOption = {"weights", "NAME", "its weights: an entry's name, or the entry alone (\"DEFAULT\")"};
 inline constexpr Option kWeightsFileOption = {"weights-file", "FILE", "its weights: a local state dict"};
+inline constexpr Option kQuantizeOption = {"quantize", nullptr, "a quantized builder in int8; its own weights are int8 without this"};
 inline constexpr Option kSeedOption = {"seed", "N", "random weights as after torch.manual_seed(N) (default: 0)"};
 inline constexpr Option kNumClassesOption = {"num-classes", "K", "classes of the head (default: the weights' own, or 1000)"};
 inline constexpr Option kOfflineOption = {"offline", nullptr, "never download"};

@@ -12,6 +12,7 @@ constexpr Option kOptions[] = {
     kModelOption,
     kModelWeightsOption,
     kWeightsFileOption,
+    kQuantizeOption,
     kSeedOption,
     kNumClassesOption,
     kOfflineOption,

@@ -8,15 +8,18 @@
 namespace tv::cli {
 namespace {
 
+// clang-format off
 constexpr Option kOptions[] = {
     kModelOption,
     kModelWeightsOption,
     kWeightsFileOption,
+    kQuantizeOption,
     kSeedOption,
     kNumClassesOption,
     kOfflineOption,
     {"output", "FILE", "where the state dict goes"},
 };
+// clang-format on
 
 Status save(inference::ModelSpec spec, const FetchOptions& options, const std::string& path) {
   // The parameters as they are in the file: the fused executor folds some of them.

@@ -341,6 +341,20 @@ START_TEST(a_forked_child_gets_an_error_not_a_hang) {
 }
 END_TEST
 
+START_TEST(int8_models_run_on_the_cpu_unasked) {
+  const auto ready = load_model(
+      {.builder = "quantized_shufflenet_v2_x0_5", .num_classes = 4, .quantize = true}, {}, 32);
+  ck_assert_msg(static_cast<bool>(ready), "%s", ready ? "" : ready.error().text().c_str());
+  ck_assert(ready->network->int8());
+  expect_equal(ready->device, "cpu");
+  expect_equal(ready->why_cpu, "int8 networks run on the CPU alone");
+  ck_assert_uint_eq(run(*ready->model, {2, 3, 32, 40}).size(), 8);
+  // Without quantize=true it is the float network: its conv1.0.weight is no int8.
+  const auto floats = load_model({.builder = "quantized_shufflenet_v2_x0_5"});
+  ck_assert(!floats->network->int8());
+}
+END_TEST
+
 START_TEST(models_load_from_an_application_in_one_call) {
   const auto ready = load_model({.builder = "squeezenet1_1", .num_classes = 4, .seed = 3}, {}, 32);
   ck_assert(static_cast<bool>(ready));
@@ -374,5 +388,5 @@ int main() {
       other_float_types_become_float32, values_that_are_no_numbers_are_refused_by_name,
       values_too_large_for_float32_are_refused, inputs_that_do_not_fit_are_refused,
       memory_that_cannot_be_had_is_an_error, a_forked_child_gets_an_error_not_a_hang,
-      models_load_from_an_application_in_one_call);
+      int8_models_run_on_the_cpu_unasked, models_load_from_an_application_in_one_call);
 }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "elements/inference/engine.hpp"
+#include "model_registry/registry/registry.hpp"
 #include "tests/suite.hpp"
 
 using namespace tv;
@@ -161,6 +162,22 @@ START_TEST(without_a_wish_the_gpu_comes_first) {
 }
 END_TEST
 
+START_TEST(int8_networks_stay_on_the_cpu) {
+  const Folder good;
+  good.copy_module(SAME_VERSION_MODULE);  // a GPU's module is there: it is not the reason
+  search_in(good.path());
+  const Device cuda{DeviceKind::kCuda, 1};
+  ck_assert(static_cast<bool>(place(cuda)));
+  const Error error =
+      load_error({.builder = "quantized_resnet18", .quantize = true, .device = cuda});
+  expect_equal(code_name(error.code), "unsupported");
+  expect_equal(error.what, "device is cuda:1, but int8 networks run on the CPU alone");
+  expect_contains(error.hint, "set device=cpu");
+  const auto named = get_weight("ResNet18_QuantizedWeights.DEFAULT");
+  expect_equal(load_error({.weights = *named, .device = cuda}).what, error.what);
+}
+END_TEST
+
 START_TEST(loading_fails_before_anything_is_downloaded) {
   search_in("");
   const auto cuda = Device{DeviceKind::kCuda, 0};
@@ -178,5 +195,6 @@ int main() {
       logits_that_are_no_numbers_have_no_scores, a_missing_module_is_named_with_every_place,
       a_module_of_another_version_is_refused, a_damaged_module_is_told_in_the_loaders_words,
       a_library_that_is_no_backend_is_refused, the_first_good_module_on_the_path_is_opened_once,
-      without_a_wish_the_gpu_comes_first, loading_fails_before_anything_is_downloaded);
+      without_a_wish_the_gpu_comes_first, int8_networks_stay_on_the_cpu,
+      loading_fails_before_anything_is_downloaded);
 }

@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import sys
+import warnings
 import zipfile
 
 import torch
@@ -74,6 +75,25 @@ def tiny(folder, name, **fields):
         transforms={"crop_size": CROP, "resize_size": RESIZE},
         categories=CATEGORIES,
         **fields,
+    )
+
+
+def int8(folder):
+    """The entry Int8_Weights.V1, of torchvision's own int8 network."""
+    torch.manual_seed(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.ao.quantization's age
+        model = torchvision.models.quantization.shufflenet_v2_x0_5(quantize=True, num_classes=len(COLORS))
+    torch.save(model.state_dict(), folder / "int8.pth")
+    entry(
+        folder,
+        "int8",
+        enum="Int8_Weights",
+        entry="V1",
+        builder="quantized_shufflenet_v2_x0_5",
+        transforms={"crop_size": CROP, "resize_size": RESIZE},
+        categories=CATEGORIES,
+        file="int8.pth",
     )
 
 
@@ -143,6 +163,7 @@ def main():
     tiny(entries, "CHECKED", file="tiny.pth", sha256=digest)
     tiny(entries, "WRONG_DIGEST", file="tiny.pth", sha256=wrong)
     tiny(entries, "MISSING", file="missing.pth")
+    int8(entries)
     # Nothing listens on port 1.
     tiny(entries, "UNREACHABLE", url="https://localhost:1/unreachable.pth", sha256=digest)
     tiny(entries, "POISONED", url="https://localhost:1/poisoned.pth", sha256=wrong)

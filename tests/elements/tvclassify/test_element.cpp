@@ -47,6 +47,14 @@ START_TEST(reference_executor_agrees) {
 }
 END_TEST
 
+START_TEST(int8_weights_are_enough) {
+  Bench bench("tvclassify weights=Int8_Weights.V1");
+  const Meta meta = bench.classify(picture(1));
+  ASSERT_TEXT(meta.status, "ok");
+  ck_assert_uint_eq(meta.labels.size(), 4);
+}
+END_TEST
+
 START_TEST(meta_says_everything) {
   Bench bench("tvclassify name=mine weights=tiny_weights.default");
   const Meta meta = bench.classify(picture(1));
@@ -484,7 +492,8 @@ static Suite* make_suite() {
   Suite* suite = suite_create("tvclassify");
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
-    {"results",    {scores_are_torchvisions, reference_executor_agrees, meta_says_everything, legacy_file_format}},
+    {"results",    {scores_are_torchvisions, reference_executor_agrees, int8_weights_are_enough,
+                    meta_says_everything, legacy_file_format}},
     {"untouched",  {video_passes_untouched, odd_timestamps_pass, shared_pixels_are_not_copied,
                     own_meta_is_replaced_others_stay}},
     {"properties", {top_k_and_threshold_are_live, interval_carries_the_last_result, flush_forgets_the_last_result,

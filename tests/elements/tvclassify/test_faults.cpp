@@ -123,6 +123,7 @@ static const Fault kFaults[] = {
   {"L9", "weights=Tiny_Weights.UNREACHABLE offline=true", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"hub/checkpoints/unreachable.pth"}},
   {"L9", "weights=Tiny_Weights.UNREACHABLE", gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ, {"localhost", "hub/checkpoints/unreachable.pth"}},
   {"D1", TINY "device=cuda", gst_library_error_quark, GST_LIBRARY_ERROR_INIT, {"cuda", "device=cpu"}},
+  {"D1", "weights=Int8_Weights.V1 device=cuda", gst_core_error_quark, GST_CORE_ERROR_NOT_IMPLEMENTED, {"cuda:0", "int8", "device=cpu"}},
   {"D1", TINY "device=tpu", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"\"tpu\"", "cuda:N"}},
   {"size", TINY "crop-size=2 resize-size=2", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"2"}},
 };
