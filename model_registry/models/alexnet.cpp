@@ -72,9 +72,12 @@ class AlexNet final : public Module {
 }  // namespace
 
 std::vector<ModelRow> alexnet_models() {
-  return {{kBuilder, kMinSize, [](Build& build, const ModelConfig& config) {
+  return {{kBuilder,
+           kMinSize,
+           [](Build& build, const ModelConfig& config) {
              return std::make_unique<AlexNet>(build, config.num_classes);
-           }}};
+           },
+           {{Option::kDropout}}}};
 }
 
 }  // namespace tv::models

@@ -124,9 +124,12 @@ class ConvNeXt final : public Module {
 std::vector<ModelRow> convnext_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
+    rows.push_back({variant.builder,
+                    kMinSize,
+                    [&variant](Build& build, const ModelConfig& config) {
                       return std::make_unique<ConvNeXt>(build, variant, config.num_classes);
-                    }});
+                    },
+                    {{Option::kStochasticDepthProb}}});
   }
   return rows;
 }

@@ -173,10 +173,13 @@ std::string current_name(std::string_view old_name) {
 std::vector<ModelRow> densenet_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
+    rows.push_back({variant.builder,
+                    kMinSize,
+                    [&variant](Build& build, const ModelConfig& config) {
                       build.old_names(current_name);
                       return std::make_unique<DenseNet>(build, variant, config.num_classes);
-                    }});
+                    },
+                    {{Option::kDropRate}}});
   }
   return rows;
 }

@@ -225,10 +225,12 @@ class EfficientNet final : public Module {
 std::vector<ModelRow> efficientnet_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back(
-        {variant.builder, variant.min_size, [&variant](Build& build, const ModelConfig& config) {
-           return std::make_unique<EfficientNet>(build, variant, config.num_classes);
-         }});
+    rows.push_back({variant.builder,
+                    variant.min_size,
+                    [&variant](Build& build, const ModelConfig& config) {
+                      return std::make_unique<EfficientNet>(build, variant, config.num_classes);
+                    },
+                    {{Option::kDropout}, {Option::kStochasticDepthProb}}});
   }
   return rows;
 }

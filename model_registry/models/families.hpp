@@ -22,6 +22,7 @@ struct ModelConfig {
   std::optional<bool> aux_logits = {};       ///< GoogLeNet, Inception v3
   std::optional<bool> transform_input = {};  ///< GoogLeNet, Inception v3
   std::optional<bool> init_weights = {};     ///< GoogLeNet, Inception v3, VGG
+  bool zero_init_residual = false;           ///< ResNet
   std::optional<int> image_size = {};        ///< pixels; ViT, and MaxViT's input_size
   bool quantizable = false;  ///< the form made for quantisation: ReLU instead of ReLU6
   bool quantize = false;     ///< the row of a quantized builder: int8
@@ -52,7 +53,19 @@ inline AuxiliaryHeads auxiliary_heads(const ModelConfig& config, bool kept_with_
 }
 
 /// Keyword arguments that not every builder takes.
-enum class Option : std::uint8_t { kAuxLogits, kImageSize, kInitWeights, kTransformInput };
+enum class Option : std::uint8_t {
+  kAttentionDropout,
+  kAuxLogits,
+  kDropRate,
+  kDropout,
+  kDropoutAux,
+  kImageSize,
+  kInitWeights,
+  kMlpDropout,
+  kStochasticDepthProb,
+  kTransformInput,
+  kZeroInitResidual,
+};
 
 struct TakenOption {
   Option option;
@@ -66,7 +79,7 @@ struct ModelRow {
   /// Constructs the modules in Python's order and records the family's own initialisation after the
   /// defaults.
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
-  std::vector<TakenOption> options = {};  ///< besides weights and num_classes
+  std::vector<TakenOption> options = {};  ///< besides weights, progress and num_classes
   /// Of builders with the option image_size, which take images of one size alone: why this side
   /// (pixels, at least 1) cannot be, "" if it can.
   std::function<std::string(int image_size)> image_size_problem = {};

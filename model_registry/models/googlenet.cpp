@@ -167,13 +167,16 @@ class GoogLeNet final : public Module {
 }  // namespace
 
 std::vector<ModelRow> googlenet_models() {
-  return {
-      {kBuilder,
-       kMinSize,
-       [](Build& build, const ModelConfig& config) {
-         return std::make_unique<GoogLeNet>(build, config);
-       },
-       {{Option::kAuxLogits, "true"}, {Option::kInitWeights, "false"}, {Option::kTransformInput}}}};
+  return {{kBuilder,
+           kMinSize,
+           [](Build& build, const ModelConfig& config) {
+             return std::make_unique<GoogLeNet>(build, config);
+           },
+           {{Option::kAuxLogits, "true"},
+            {Option::kDropout},
+            {Option::kDropoutAux},
+            {Option::kInitWeights, "false"},
+            {Option::kTransformInput}}}};
 }
 
 }  // namespace tv::models

@@ -249,13 +249,15 @@ class InceptionV3 final : public Module {
 }  // namespace
 
 std::vector<ModelRow> inception_models() {
-  return {
-      {kBuilder,
-       kMinSize,
-       [](Build& build, const ModelConfig& config) {
-         return std::make_unique<InceptionV3>(build, config);
-       },
-       {{Option::kAuxLogits, "true"}, {Option::kInitWeights, "false"}, {Option::kTransformInput}}}};
+  return {{kBuilder,
+           kMinSize,
+           [](Build& build, const ModelConfig& config) {
+             return std::make_unique<InceptionV3>(build, config);
+           },
+           {{Option::kAuxLogits, "true"},
+            {Option::kDropout},
+            {Option::kInitWeights, "false"},
+            {Option::kTransformInput}}}};
 }
 
 }  // namespace tv::models

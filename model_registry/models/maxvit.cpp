@@ -287,7 +287,7 @@ std::vector<ModelRow> maxvit_models() {
              return std::make_unique<MaxVit>(build, config.image_size.value_or(kImageSize),
                                              config.num_classes);
            },
-           {{Option::kImageSize}},
+           {{Option::kAttentionDropout}, {Option::kImageSize}, {Option::kMlpDropout}},
            image_size_problem}};
 }
 

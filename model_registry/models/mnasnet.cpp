@@ -149,9 +149,12 @@ class MNASNet final : public Module {
 std::vector<ModelRow> mnasnet_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
+    rows.push_back({variant.builder,
+                    kMinSize,
+                    [&variant](Build& build, const ModelConfig& config) {
                       return std::make_unique<MNASNet>(build, variant.width, config.num_classes);
-                    }});
+                    },
+                    {{Option::kDropout}}});
   }
   return rows;
 }

@@ -119,12 +119,14 @@ class MobileNetV2 final : public Module {
 }  // namespace
 
 std::vector<ModelRow> mobilenetv2_models() {
-  return {{"mobilenet_v2", kMinSize,
+  return {{"mobilenet_v2",
+           kMinSize,
            [](Build& build, const ModelConfig& config) -> std::unique_ptr<Module> {
              if (config.quantizable)
                return std::make_unique<MobileNetV2<ReLU>>(build, config.num_classes);
              return std::make_unique<MobileNetV2<ReLU6>>(build, config.num_classes);
-           }}};
+           },
+           {{Option::kDropout}}}};
 }
 
 }  // namespace tv::models

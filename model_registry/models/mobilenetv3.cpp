@@ -173,9 +173,12 @@ class MobileNetV3 final : public Module {
 std::vector<ModelRow> mobilenetv3_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
+    rows.push_back({variant.builder,
+                    kMinSize,
+                    [&variant](Build& build, const ModelConfig& config) {
                       return std::make_unique<MobileNetV3>(build, variant, config.num_classes);
-                    }});
+                    },
+                    {{Option::kDropout}}});
   }
   return rows;
 }

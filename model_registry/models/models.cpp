@@ -1,4 +1,4 @@
-#include "model_registry/models/models.hpp"
+#include "model_registry/models/builders.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -7,6 +7,7 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/options.hpp"
+#include "model_registry/registry/legacy.hpp"
 #include "model_registry/registry/registry.hpp"
 
 namespace tv {
@@ -110,6 +111,23 @@ std::string hint_of(const std::string& likely, const graph::Network& network) {
   return likely == network.builder() ? "" : "the file looks like " + likely;
 }
 
+// What an old way of choosing means, with its warnings.
+Result<const Weights*> chosen_formerly(std::string_view builder, const LegacyArguments& arguments) {
+  TV_ASSIGN_OR_RETURN(const LegacyChoice choice, legacy_weights(builder, arguments));
+  for (const std::string& warning : choice.warnings) warn(warning);
+  return choice.weights;
+}
+
+Status resolve_pretrained(const std::string& builder, BuildOptions& options) {
+  if (!options.pretrained) return {};
+  if (options.weights)
+    return Error{Code::kInvalidArgument, builder + ": both weights and pretrained are given",
+                 "leave out pretrained, which is deprecated"};
+  TV_ASSIGN_OR_RETURN(options.weights, chosen_formerly(builder, {.pretrained = *options.pretrained,
+                                                                 .quantize = options.quantize}));
+  return {};
+}
+
 // Names and shapes agree, but for the number of classes of the head, and auxiliary heads or not.
 bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
   const graph::Misfit misfit = compare(
@@ -119,12 +137,36 @@ bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
 
 }  // namespace
 
-Result<Model> get_model(std::string_view builder, const BuildOptions& options) {
+Result<Model> get_model(std::string_view builder, const BuildOptions& asked) {
   const std::string name = lower(builder);
   const models::ModelRow* row = find_row(name);
   if (!row) return no_such_builder(name);
+  BuildOptions options = asked;
+  TV_RETURN_IF_ERROR(resolve_pretrained(name, options));
   TV_ASSIGN_OR_RETURN(const models::ModelConfig config, models::make_config(*row, options));
   return Model{make_network(*row, config), options.weights};
+}
+
+Result<NamedBuilder> get_model_builder(std::string_view name) {
+  const std::string lowered = lower(name);
+  const models::ModelRow* row = find_row(lowered);
+  if (!row) return no_such_builder(lowered);
+  return NamedBuilder(row->builder);
+}
+
+Result<Model> build_positional(std::string_view builder, bool pretrained, bool progress,
+                               bool quantize) {
+  BuildOptions options{.progress = progress, .quantize = quantize};
+  TV_ASSIGN_OR_RETURN(options.weights, chosen_formerly(builder, {.pretrained = pretrained,
+                                                                 .positional = true,
+                                                                 .quantize = quantize}));
+  return get_model(builder, options);
+}
+
+Result<Model> build_positional(std::string_view builder, const Weights& weights, bool progress,
+                               bool quantize) {
+  warn(positional_warning(builder));
+  return get_model(builder, {.weights = &weights, .progress = progress, .quantize = quantize});
 }
 
 bool implies_quantize(const Weights& weights) {

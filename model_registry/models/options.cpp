@@ -1,6 +1,8 @@
 #include "model_registry/models/options.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -15,36 +17,54 @@ constexpr int kMaxImageSize = 16384;  // pixels: what networks take
 /// One member of BuildOptions and the member of ModelConfig that it goes to.
 struct OptionRow {
   Option option;
-  std::string_view name;                     // Python's
-  std::string (*text)(const BuildOptions&);  // the value that is asked for; "" = none
-  void (*copy)(const BuildOptions&, ModelConfig&);
+  std::string_view name;                                 // Python's
+  std::string (*text)(const BuildOptions&);              // the value that is asked for; "" = none
+  void (*copy)(const BuildOptions&, ModelConfig&);       // nullptr: the network is the same
+  double (*probability)(const BuildOptions&) = nullptr;  // where the value is one
 };
 
 template <typename T>
 std::string value_text(const T& value) {
   if constexpr (std::is_same_v<T, bool>)
     return value ? "true" : "false";
-  else
-    return std::to_string(value);
+  else {
+    char text[32];  // as short as it can be: 0.1
+    return {text, std::to_chars(std::begin(text), std::end(text), value).ptr};
+  }
+}
+
+template <auto Asked>
+std::string asked_text(const BuildOptions& options) {
+  return options.*Asked ? value_text(*(options.*Asked)) : std::string();
 }
 
 template <auto Asked, auto Configured>
 constexpr OptionRow option_row(Option option, std::string_view name) {
-  return {option, name,
-          [](const BuildOptions& options) {
-            return options.*Asked ? value_text(*(options.*Asked)) : std::string();
-          },
-          [](const BuildOptions& options, ModelConfig& config) {
-            config.*Configured = options.*Asked;
+  return {option, name, asked_text<Asked>, [](const BuildOptions& options, ModelConfig& config) {
+            if (options.*Asked) config.*Configured = *(options.*Asked);
           }};
+}
+
+// A probability, which only training reads.
+template <auto Asked>
+constexpr OptionRow probability(Option option, std::string_view name) {
+  return {option, name, asked_text<Asked>, nullptr,
+          [](const BuildOptions& options) { return (options.*Asked).value_or(0); }};
 }
 
 // clang-format off
 constexpr OptionRow kOptions[] = {
-    option_row<&BuildOptions::aux_logits,      &ModelConfig::aux_logits>     (Option::kAuxLogits,      "aux_logits"),
-    option_row<&BuildOptions::image_size,      &ModelConfig::image_size>     (Option::kImageSize,      "image_size"),
-    option_row<&BuildOptions::init_weights,    &ModelConfig::init_weights>   (Option::kInitWeights,    "init_weights"),
-    option_row<&BuildOptions::transform_input, &ModelConfig::transform_input>(Option::kTransformInput, "transform_input"),
+    probability<&BuildOptions::attention_dropout>    (Option::kAttentionDropout,    "attention_dropout"),
+    option_row<&BuildOptions::aux_logits,         &ModelConfig::aux_logits>        (Option::kAuxLogits,        "aux_logits"),
+    probability<&BuildOptions::drop_rate>            (Option::kDropRate,            "drop_rate"),
+    probability<&BuildOptions::dropout>              (Option::kDropout,             "dropout"),
+    probability<&BuildOptions::dropout_aux>          (Option::kDropoutAux,          "dropout_aux"),
+    option_row<&BuildOptions::image_size,         &ModelConfig::image_size>        (Option::kImageSize,        "image_size"),
+    option_row<&BuildOptions::init_weights,       &ModelConfig::init_weights>      (Option::kInitWeights,      "init_weights"),
+    probability<&BuildOptions::mlp_dropout>          (Option::kMlpDropout,          "mlp_dropout"),
+    probability<&BuildOptions::stochastic_depth_prob>(Option::kStochasticDepthProb, "stochastic_depth_prob"),
+    option_row<&BuildOptions::transform_input,    &ModelConfig::transform_input>   (Option::kTransformInput,   "transform_input"),
+    option_row<&BuildOptions::zero_init_residual, &ModelConfig::zero_init_residual>(Option::kZeroInitResidual, "zero_init_residual"),
 };
 // clang-format on
 
@@ -53,7 +73,7 @@ bool is_own_file(const BuildOptions& options) {
 }
 
 std::string taken_names(const ModelRow& row) {
-  std::string names = "weights, num_classes";
+  std::string names = "weights, progress, num_classes";
   for (const OptionRow& option : kOptions)
     if (std::ranges::find(row.options, option.option, &TakenOption::option) != row.options.end())
       names += ", " + std::string(option.name);
@@ -68,6 +88,9 @@ Status check_option(const ModelRow& row, const OptionRow& option, const BuildOpt
   if (taken == row.options.end())
     return Error{Code::kInvalidArgument, builder + " has no option " + name,
                  "it takes " + taken_names(row)};
+  // Not a number is out of range, too.
+  if (option.probability && !(option.probability(options) >= 0 && option.probability(options) <= 1))
+    return Error{Code::kInvalidArgument, builder + ": " + name + " is " + value, "expected 0..1"};
   const bool published = options.weights && !is_own_file(options);
   if (published && !taken->with_weights.empty() && value != taken->with_weights)
     return Error{Code::kInvalidArgument,
@@ -171,7 +194,7 @@ Result<ModelConfig> make_config(const ModelRow& row, const BuildOptions& options
                      .quantize = options.quantize};
   for (const OptionRow& option : kOptions) {
     TV_RETURN_IF_ERROR(check_option(row, option, options));
-    option.copy(options, config);
+    if (option.copy) option.copy(options, config);
   }
   if (options.weights) TV_RETURN_IF_ERROR(check_weights(row, *options.weights, options.quantize));
   TV_ASSIGN_OR_RETURN(config.num_classes, checked_classes(row, options));

@@ -67,7 +67,12 @@ std::unique_ptr<BatchNorm2d> norm(Build& build, int channels) {
   return std::make_unique<BatchNorm2d>(build, channels);
 }
 
-class BasicBlock final : public Module {
+class Residual : public Module {
+ public:
+  virtual const BatchNorm2d& last_norm() const = 0;
+};
+
+class BasicBlock final : public Residual {
  public:
   BasicBlock(Build& build, int in, int planes, int stride, std::unique_ptr<Sequential> downsample) {
     conv1_ = add("conv1", conv3x3(build, in, planes, stride));
@@ -84,6 +89,8 @@ class BasicBlock final : public Module {
     return relu(add_relu_(out, downsample_ ? downsample_(x) : x));
   }
 
+  const BatchNorm2d& last_norm() const override { return *bn2_; }
+
  private:
   Ref<Conv2d> conv1_, conv2_;
   Ref<BatchNorm2d> bn1_, bn2_;
@@ -91,7 +98,7 @@ class BasicBlock final : public Module {
   Ref<FloatAdd> add_relu_;
 };
 
-class Bottleneck final : public Module {
+class Bottleneck final : public Residual {
  public:
   Bottleneck(Build& build, int in, int planes, int stride, const Variant& variant,
              std::unique_ptr<Sequential> downsample) {
@@ -113,6 +120,8 @@ class Bottleneck final : public Module {
     out = bn3_(conv3_(out));
     return relu(skip_add_relu_(out, downsample_ ? downsample_(x) : x));
   }
+
+  const BatchNorm2d& last_norm() const override { return *bn3_; }
 
  private:
   Ref<Conv2d> conv1_, conv2_, conv3_;
@@ -149,7 +158,7 @@ std::unique_ptr<Sequential> make_stage(Build& build, int& channels, std::size_t 
 
 class ResNet final : public Module {
  public:
-  ResNet(Build& build, const Variant& variant, int num_classes) {
+  ResNet(Build& build, const Variant& variant, const ModelConfig& config) {
     int channels = 64;
     conv1_ = add("conv1",
                  std::make_unique<Conv2d>(build, 3, channels, 7,
@@ -162,10 +171,10 @@ class ResNet final : public Module {
       layers_[stage] =
           add("layer" + std::to_string(stage + 1), make_stage(build, channels, stage, variant));
     avgpool_ = add("avgpool", std::make_unique<AdaptiveAvgPool2d>(1));
-    fc_ = add("fc", std::make_unique<Linear>(build, channels, num_classes));
+    fc_ = add("fc", std::make_unique<Linear>(build, channels, config.num_classes));
     quant_ = add("quant", std::make_unique<QuantStub>(build));
     dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
-    initialise(build);
+    initialise(build, config.zero_init_residual);
   }
 
   Value forward(Value x) const override {            // [N, 3, H, W]
@@ -175,10 +184,15 @@ class ResNet final : public Module {
   }
 
  private:
-  void initialise(Build& build) {
+  void initialise(Build& build, bool zero_init_residual) {
     for_each([&](Module& module) {
       if (const auto* conv = dynamic_cast<Conv2d*>(&module))
         build.kaiming_normal(conv->weight(), Build::Fan::kOut);
+    });
+    if (!zero_init_residual) return;
+    for_each([&](Module& module) {
+      if (const auto* block = dynamic_cast<Residual*>(&module))
+        build.constant(block->last_norm().weight(), 0);
     });
   }
 
@@ -197,9 +211,12 @@ class ResNet final : public Module {
 std::vector<ModelRow> resnet_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back({variant.builder, kMinSize, [&variant](Build& build, const ModelConfig& config) {
-                      return std::make_unique<ResNet>(build, variant, config.num_classes);
-                    }});
+    rows.push_back({variant.builder,
+                    kMinSize,
+                    [&variant](Build& build, const ModelConfig& config) {
+                      return std::make_unique<ResNet>(build, variant, config);
+                    },
+                    {{Option::kZeroInitResidual}}});
   }
   return rows;
 }

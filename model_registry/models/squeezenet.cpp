@@ -118,10 +118,12 @@ class SqueezeNet final : public Module {
 std::vector<ModelRow> squeezenet_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back(
-        {variant.builder, variant.min_size, [&variant](Build& build, const ModelConfig& config) {
-           return std::make_unique<SqueezeNet>(build, variant, config.num_classes);
-         }});
+    rows.push_back({variant.builder,
+                    variant.min_size,
+                    [&variant](Build& build, const ModelConfig& config) {
+                      return std::make_unique<SqueezeNet>(build, variant, config.num_classes);
+                    },
+                    {{Option::kDropout}}});
   }
   return rows;
 }

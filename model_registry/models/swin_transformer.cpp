@@ -164,10 +164,12 @@ class SwinTransformer final : public Module {
 std::vector<ModelRow> swin_transformer_models() {
   std::vector<ModelRow> rows;
   for (const Variant& variant : kVariants) {
-    rows.push_back(
-        {variant.builder, variant.min_size, [&variant](Build& build, const ModelConfig& config) {
-           return std::make_unique<SwinTransformer>(build, variant, config.num_classes);
-         }});
+    rows.push_back({variant.builder,
+                    variant.min_size,
+                    [&variant](Build& build, const ModelConfig& config) {
+                      return std::make_unique<SwinTransformer>(build, variant, config.num_classes);
+                    },
+                    {{Option::kAttentionDropout}, {Option::kDropout}}});
   }
   return rows;
 }

@@ -104,7 +104,7 @@ std::vector<ModelRow> vgg_models() {
                     [&variant](Build& build, const ModelConfig& config) {
                       return std::make_unique<Vgg>(build, variant, config);
                     },
-                    {{Option::kInitWeights}}});
+                    {{Option::kDropout}, {Option::kInitWeights}}});
   }
   return rows;
 }

@@ -164,7 +164,7 @@ std::vector<ModelRow> vision_transformer_models() {
            return std::make_unique<VisionTransformer>(
                build, variant, config.image_size.value_or(kImageSize), config.num_classes);
          },
-         {{Option::kImageSize}},
+         {{Option::kAttentionDropout}, {Option::kDropout}, {Option::kImageSize}},
          [&variant](int image_size) { return image_size_problem(variant, image_size); }});
   }
   return rows;

@@ -2,8 +2,8 @@
 // stdin, one a line:
 //   model BUILDER CLASSES [NAME=VALUE]...
 //                                        builds; weights=NAME, image_size=PIXELS, own_file=true,
-//                                        backend=fbgemm|qnnpack (int8), and true or false for
-//                                        aux_logits, init_weights, transform_input
+//                                        backend=fbgemm|qnnpack (int8), true or false for progress,
+//                                        quantize and kFlags, 0..1 for kProbabilities
 //   random SEED | file PATH              chooses the numbers
 //   executor fused|reference             loads
 //   state OUT                            raw bytes of all tensors to OUT, and to stdout lines
@@ -36,14 +36,25 @@ struct Session {
   std::unique_ptr<tv::inference::LoadedModel> loaded;
 };
 
-struct Flag {
+template <typename T>
+struct Keyword {
   std::string_view name;
-  std::optional<bool> tv::BuildOptions::*member;
+  std::optional<T> tv::BuildOptions::*member;
 };
-constexpr Flag kFlags[] = {
+constexpr Keyword<bool> kFlags[] = {
     {"aux_logits", &tv::BuildOptions::aux_logits},
     {"init_weights", &tv::BuildOptions::init_weights},
+    {"pretrained", &tv::BuildOptions::pretrained},
     {"transform_input", &tv::BuildOptions::transform_input},
+    {"zero_init_residual", &tv::BuildOptions::zero_init_residual},
+};
+constexpr Keyword<double> kProbabilities[] = {
+    {"attention_dropout", &tv::BuildOptions::attention_dropout},
+    {"drop_rate", &tv::BuildOptions::drop_rate},
+    {"dropout", &tv::BuildOptions::dropout},
+    {"dropout_aux", &tv::BuildOptions::dropout_aux},
+    {"mlp_dropout", &tv::BuildOptions::mlp_dropout},
+    {"stochastic_depth_prob", &tv::BuildOptions::stochastic_depth_prob},
 };
 
 Status set_option(tv::BuildOptions& options, const std::string& word) {
@@ -66,8 +77,22 @@ Status set_option(tv::BuildOptions& options, const std::string& word) {
     options.image_size = std::atoi(value.c_str());
     return {};
   }
-  const auto flag = std::ranges::find(kFlags, name, &Flag::name);
-  if (flag == std::end(kFlags) || (value != "true" && value != "false"))
+  const auto probability = std::ranges::find(kProbabilities, name, &Keyword<double>::name);
+  if (probability != std::end(kProbabilities)) {
+    options.*(probability->member) = std::atof(value.c_str());
+    return {};
+  }
+  const bool given = value == "true" || value == "false";
+  if (name == "progress" && given) {
+    options.progress = value == "true";
+    return {};
+  }
+  if (name == "quantize" && given) {
+    options.quantize = value == "true";
+    return {};
+  }
+  const auto flag = std::ranges::find(kFlags, name, &Keyword<bool>::name);
+  if (flag == std::end(kFlags) || !given)
     return Error{tv::Code::kInvalidArgument, "no option \"" + word + "\"", ""};
   options.*(flag->member) = value == "true";
   return {};

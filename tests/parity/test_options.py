@@ -5,7 +5,9 @@ with and without weights, and what is refused.
 
 Weights are numbers drawn here, which torchvision's own builders load in place of a download.
 """
+import inspect
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -33,7 +35,35 @@ RANDOM = [
     ("inception_v3", {"aux_logits": False}),
     ("inception_v3", {"init_weights": False}),
     ("vgg11", {"init_weights": False}),
+    ("resnet18", {"zero_init_residual": True}),
+    ("resnext50_32x4d", {"zero_init_residual": True, "progress": False}),
+    ("efficientnet_b0", {"dropout": 0.7, "stochastic_depth_prob": 0.3}),
+    ("densenet121", {"drop_rate": 0.5}),
 ]
+
+# Every keyword of the C++ builders but weights and num_classes, with a value that Python takes.
+KEYWORDS = {
+    "attention_dropout": 0.25,
+    "aux_logits": True,
+    "backend": "fbgemm",
+    "drop_rate": 0.25,
+    "dropout": 0.25,
+    "dropout_aux": 0.25,
+    "image_size": 224,
+    "init_weights": False,
+    "mlp_dropout": 0.25,
+    "progress": False,
+    "quantize": True,
+    "stochastic_depth_prob": 0.25,
+    "transform_input": True,
+    "zero_init_residual": False,
+}
+# torchvision's networks that swallow any keyword, and those of the above that each reads.
+SWALLOWING = {
+    torchvision.models.ConvNeXt: ["stochastic_depth_prob"],
+    torchvision.models.quantization.mobilenetv3.QuantizableMobileNetV3: ["backend", "dropout"],
+    torchvision.models.MobileNetV3: ["dropout"],
+}
 
 # With an entry, whose file holds the auxiliary heads.
 WITH_WEIGHTS = [
@@ -56,6 +86,8 @@ REFUSED = [
     ("densenet121", False, {"aux_logits": True}, "densenet121 has no option aux_logits"),
     ("vgg11", False, {"transform_input": True}, "vgg11 has no option transform_input"),
     ("alexnet", False, {"init_weights": True}, "alexnet has no option init_weights"),
+    ("alexnet", False, {"dropout": 1.5}, "alexnet: dropout is 1.5 (expected 0..1)"),
+    ("vit_h_14", False, {"pretrained": True}, "pretrained=true means IMAGENET1K_V1, and there is no such entry"),
 ]
 
 
@@ -91,6 +123,23 @@ def published(builder):
 
 def without(state, *prefixes):
     return {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}
+
+
+def python_takes(builder, keyword):
+    if keyword in inspect.signature(torchvision.models.get_model_builder(builder)).parameters:
+        return True
+    named = "input_size" if (builder, keyword) == ("maxvit_t", "image_size") else keyword
+    value = (KEYWORDS[keyword],) * 2 if named == "input_size" else KEYWORDS[keyword]
+    # RegNet calculates with tensors; of the keywords here it takes none, and says so before it has built anything.
+    with torch.device("cpu" if builder.startswith("regnet") else "meta"):
+        try:
+            model = get_model(builder, **{named: value})
+        except TypeError as problem:
+            # Swin and MaxViT set some themselves, so that nobody else can.
+            assert "unexpected keyword" in str(problem) or "multiple values" in str(problem), problem
+            return False
+    reads = next((names for kind, names in SWALLOWING.items() if isinstance(model, kind)), [keyword])
+    return keyword in reads
 
 
 class Options(Parity):
@@ -189,6 +238,17 @@ class Options(Parity):
             raise AssertionError(f"torchvision does not refuse {builder}, {options}")
         self.refused(words(builder, weights, options), message)
 
+    def keywords(self, builder):
+        """Each is taken where Python takes it, and refused by its name where Python does not know it."""
+        for keyword, value in KEYWORDS.items():
+            words = [builder, 1000, f"{keyword}={str(value).lower()}"]
+            if not python_takes(builder, keyword):
+                self.refused(words, keyword)
+                continue
+            tool = Tool(self.tool_path)
+            tool("model", *words)
+            tool.close()
+
     def features_of_vgg16(self):
         """The entry without categories says nothing about the number of classes."""
         meta_model = get_model("vgg16", num_classes=CLASSES, init_weights=False)
@@ -203,6 +263,7 @@ class Options(Parity):
 def main(tool_path):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     warnings.filterwarnings("ignore", "The default weight initialization", FutureWarning)
+    warnings.filterwarnings("ignore", ".*pretrained.* is deprecated|Arguments other than a weight enum")
     warnings.filterwarnings("ignore", "auxiliary heads in the pretrained")
     with tempfile.TemporaryDirectory() as folder:
         options = Options(tool_path, folder)
@@ -215,6 +276,8 @@ def main(tool_path):
         cases += [("googlenet from a file", options.own_file, ("googlenet", ["aux1", "aux2"])),
                   ("inception_v3 from a file", options.own_file, ("inception_v3", ["AuxLogits"])),
                   ("vgg16 features with other classes", options.features_of_vgg16, ())]
+        available = subprocess.run([tool_path, "--list"], capture_output=True, text=True, check=True).stdout.split()
+        cases += [(f"keywords of {builder}", options.keywords, (builder,)) for builder in available]
         failed = 0
         for name, check, arguments in cases:
             try:

@@ -53,113 +53,6 @@ START_TEST(every_model_is_a_registered_builder_with_the_promised_size) {
 }
 END_TEST
 
-START_TEST(each_builder_function_builds_its_own_model) {
-  struct Row {
-    const char* name;
-    Result<Model> (*build)(const BuildOptions&);
-  };
-  const Row rows[] = {
-      {"alexnet", alexnet},
-      {"convnext_base", convnext_base},
-      {"convnext_large", convnext_large},
-      {"convnext_small", convnext_small},
-      {"convnext_tiny", convnext_tiny},
-      {"densenet121", densenet121},
-      {"densenet161", densenet161},
-      {"densenet169", densenet169},
-      {"densenet201", densenet201},
-      {"efficientnet_b0", efficientnet_b0},
-      {"efficientnet_b1", efficientnet_b1},
-      {"efficientnet_b2", efficientnet_b2},
-      {"efficientnet_b3", efficientnet_b3},
-      {"efficientnet_b4", efficientnet_b4},
-      {"efficientnet_b5", efficientnet_b5},
-      {"efficientnet_b6", efficientnet_b6},
-      {"efficientnet_b7", efficientnet_b7},
-      {"efficientnet_v2_l", efficientnet_v2_l},
-      {"efficientnet_v2_m", efficientnet_v2_m},
-      {"efficientnet_v2_s", efficientnet_v2_s},
-      {"googlenet", googlenet},
-      {"inception_v3", inception_v3},
-      {"maxvit_t", maxvit_t},
-      {"mnasnet0_5", mnasnet0_5},
-      {"mnasnet0_75", mnasnet0_75},
-      {"mnasnet1_0", mnasnet1_0},
-      {"mnasnet1_3", mnasnet1_3},
-      {"mobilenet_v2", mobilenet_v2},
-      {"mobilenet_v3_large", mobilenet_v3_large},
-      {"mobilenet_v3_small", mobilenet_v3_small},
-      {"quantized_mobilenet_v2", quantization::mobilenet_v2},
-      {"quantized_mobilenet_v3_large", quantization::mobilenet_v3_large},
-      {"quantized_resnet18", quantization::resnet18},
-      {"quantized_resnet50", quantization::resnet50},
-      {"quantized_resnext101_32x8d", quantization::resnext101_32x8d},
-      {"quantized_resnext101_64x4d", quantization::resnext101_64x4d},
-      {"quantized_shufflenet_v2_x0_5", quantization::shufflenet_v2_x0_5},
-      {"quantized_shufflenet_v2_x1_0", quantization::shufflenet_v2_x1_0},
-      {"quantized_shufflenet_v2_x1_5", quantization::shufflenet_v2_x1_5},
-      {"quantized_shufflenet_v2_x2_0", quantization::shufflenet_v2_x2_0},
-      {"regnet_x_16gf", regnet_x_16gf},
-      {"regnet_x_1_6gf", regnet_x_1_6gf},
-      {"regnet_x_32gf", regnet_x_32gf},
-      {"regnet_x_3_2gf", regnet_x_3_2gf},
-      {"regnet_x_400mf", regnet_x_400mf},
-      {"regnet_x_800mf", regnet_x_800mf},
-      {"regnet_x_8gf", regnet_x_8gf},
-      {"regnet_y_128gf", regnet_y_128gf},
-      {"regnet_y_16gf", regnet_y_16gf},
-      {"regnet_y_1_6gf", regnet_y_1_6gf},
-      {"regnet_y_32gf", regnet_y_32gf},
-      {"regnet_y_3_2gf", regnet_y_3_2gf},
-      {"regnet_y_400mf", regnet_y_400mf},
-      {"regnet_y_800mf", regnet_y_800mf},
-      {"regnet_y_8gf", regnet_y_8gf},
-      {"resnet101", resnet101},
-      {"resnet152", resnet152},
-      {"resnet18", resnet18},
-      {"resnet34", resnet34},
-      {"resnet50", resnet50},
-      {"resnext101_32x8d", resnext101_32x8d},
-      {"resnext101_64x4d", resnext101_64x4d},
-      {"resnext50_32x4d", resnext50_32x4d},
-      {"shufflenet_v2_x0_5", shufflenet_v2_x0_5},
-      {"shufflenet_v2_x1_0", shufflenet_v2_x1_0},
-      {"shufflenet_v2_x1_5", shufflenet_v2_x1_5},
-      {"shufflenet_v2_x2_0", shufflenet_v2_x2_0},
-      {"squeezenet1_0", squeezenet1_0},
-      {"squeezenet1_1", squeezenet1_1},
-      {"swin_b", swin_b},
-      {"swin_s", swin_s},
-      {"swin_t", swin_t},
-      {"swin_v2_b", swin_v2_b},
-      {"swin_v2_s", swin_v2_s},
-      {"swin_v2_t", swin_v2_t},
-      {"vgg11", vgg11},
-      {"vgg11_bn", vgg11_bn},
-      {"vgg13", vgg13},
-      {"vgg13_bn", vgg13_bn},
-      {"vgg16", vgg16},
-      {"vgg16_bn", vgg16_bn},
-      {"vgg19", vgg19},
-      {"vgg19_bn", vgg19_bn},
-      {"vit_b_16", vit_b_16},
-      {"vit_b_32", vit_b_32},
-      {"vit_h_14", vit_h_14},
-      {"vit_l_16", vit_l_16},
-      {"vit_l_32", vit_l_32},
-      {"wide_resnet101_2", wide_resnet101_2},
-      {"wide_resnet50_2", wide_resnet50_2},
-  };
-  ck_assert_uint_eq(std::size(rows), available_models().size());
-  for (std::size_t i = 0; i < std::size(rows); ++i) {
-    expect_equal(rows[i].name, available_models()[i]);
-    const auto model = rows[i].build({.num_classes = 3});
-    expect_equal(model->network->builder(), rows[i].name);
-    ck_assert_int_eq(model->network->num_classes(), 3);
-  }
-}
-END_TEST
-
 START_TEST(letter_case_does_not_matter) {
   expect_equal(get_model("ResNet18")->network->builder(), "resnet18");
 }
@@ -224,8 +117,7 @@ END_TEST
 
 int main() {
   return run_suite("models", 60, every_model_is_a_registered_builder_with_the_promised_size,
-                   each_builder_function_builds_its_own_model, letter_case_does_not_matter,
-                   names_that_do_not_exist_get_the_nearest,
+                   letter_case_does_not_matter, names_that_do_not_exist_get_the_nearest,
                    registered_builders_without_architecture_are_unsupported,
                    weights_of_another_builder_are_refused,
                    user_defined_entries_belong_to_the_builder_they_name,

@@ -44,12 +44,14 @@ constexpr std::string_view kInception = "Inception_V3_Weights.IMAGENET1K_V1";
 
 START_TEST(an_option_is_refused_where_python_has_none) {
   expect_refused("resnet18", {.aux_logits = true},
-                 "resnet18 has no option aux_logits (it takes weights, num_classes)");
+                 "resnet18 has no option aux_logits (it takes weights, progress, num_classes, "
+                 "zero_init_residual)");
   expect_refused("vgg11_bn", {.transform_input = false},
-                 "vgg11_bn has no option transform_input (it takes weights, num_classes, "
-                 "init_weights)");
+                 "vgg11_bn has no option transform_input (it takes weights, progress, num_classes, "
+                 "dropout, init_weights)");
   expect_refused("densenet121", {.init_weights = true},
-                 "densenet121 has no option init_weights (it takes weights, num_classes)");
+                 "densenet121 has no option init_weights (it takes weights, progress, num_classes, "
+                 "drop_rate)");
   ck_assert(static_cast<bool>(get_model("vgg11_bn", {.init_weights = false})));
 }
 END_TEST
