@@ -20,6 +20,7 @@ std::string device_text(const Device& device) {
 }
 
 Result<Model> build(const ModelSpec& spec) {
+  if (spec.model) return *spec.model;
   const std::string_view builder = spec.weights ? spec.weights->builder : spec.builder;
   const BuildOptions options{.weights = spec.weights,
                              .num_classes = spec.num_classes,
@@ -28,9 +29,9 @@ Result<Model> build(const ModelSpec& spec) {
   return get_model(builder, options);
 }
 
-Result<FileBytes> read_weights(const ModelSpec& spec, const FetchOptions& fetch) {
-  return spec.weights_file.empty() ? fetch_weights(*spec.weights, fetch)
-                                   : read_file(spec.weights_file);
+Result<FileBytes> read_weights(const Weights* weights, const std::string& own_file,
+                               const FetchOptions& fetch) {
+  return own_file.empty() ? fetch_weights(*weights, fetch) : read_file(own_file);
 }
 
 // What is wrong with the weights names the file that they came from.
@@ -108,9 +109,10 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
                    .why_cpu = placement.why_cpu};
   graph::BoundTensors tensors;
   std::string path;
-  if (spec.weights || !spec.weights_file.empty()) {
+  if (model.weights || !spec.weights_file.empty()) {
     TV_RETURN_IF_ERROR(check_cancelled(fetch));
-    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(spec, fetch));
+    TV_ASSIGN_OR_RETURN(const FileBytes file,
+                        read_weights(model.weights, spec.weights_file, fetch));
     TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file));
     auto bound = bind_checkpoint(checkpoint, *model.network);
     if (!bound) return in_file(std::move(bound.error()), file.path);

@@ -104,6 +104,8 @@ struct ModelSpec {
   std::uint64_t seed = 0;  ///< of random initialisation
   Executor executor = Executor::kFused;
   std::optional<Device> device = {};  ///< nullopt: the best one there is
+  /// What a builder has built, resnet50({...}): weights, builder and num_classes above are ignored.
+  std::optional<Model> model = {};
 };
 
 /// A model ready to run, with where its numbers came from.

@@ -1,7 +1,7 @@
 """`meson install` into an empty folder, and the tree that it makes as a user would use it, from where it lies.
 
-Environment: TV_MESON (program), TV_BUILD (build folder), TV_BINDIR, TV_LIBDIR (absolute), TV_PLUGIN_DIR, TV_BACKEND_DIR;
-that of the element's tests for the network.
+Environment: TV_MESON (program), TV_BUILD (build folder), TV_BINDIR, TV_LIBDIR, TV_INCLUDEDIR (absolute), TV_PLUGIN_DIR, TV_BACKEND_DIR,
+TV_CXX (the compiler's command), TV_GUIDE (docs/cpp.md); that of the element's tests for the network.
 """
 
 import json
@@ -11,6 +11,9 @@ import re
 import subprocess
 import tempfile
 import unittest
+
+import torch
+import torchvision
 
 FRAME = "video/x-raw,format=RGB,width=64,height=48"
 MODULE = "libtvinference-cpu.so"
@@ -66,6 +69,56 @@ class Install(unittest.TestCase):
             # LibTorch stays in the folder of its wheel, wherever that is; our own parts do not.
             paths = re.findall(r"R(?:UN)?PATH\).*\[(.*)\]", dynamic)[0].split(":")
             self.assertFalse([p for p in paths if p.startswith(build)], paths)
+
+    def compiled(self, source, *options):
+        """A program outside the tree, or why it is none."""
+        config = {"PKG_CONFIG_PATH": str(self.libraries / "pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(self.tree)}
+        flags = self.run_program("pkg-config", "--cflags", "--libs", "gst-torchvision", **config)
+        self.assertEqual(flags.returncode, 0, flags.stderr)
+        (self.folder / "program.cpp").write_text(source)
+        command = [*os.environ["TV_CXX"].split(), "-std=c++20", "-Wall", "-Wextra", "-Werror", *options, "program.cpp", "-o", "program"]
+        return subprocess.run([*command, *flags.stdout.split()], cwd=self.folder, capture_output=True, text=True, timeout=120)
+
+    def blocks_of_the_guide(self):
+        return re.findall(r"^```cpp\n(.*?)^```", pathlib.Path(os.environ["TV_GUIDE"]).read_text(), re.M | re.S)
+
+    def test_the_guides_program_gives_torchvisions_logits(self):
+        program, *_ = self.blocks_of_the_guide()
+        compiled = self.compiled(program)
+        self.assertEqual(compiled.returncode, 0, compiled.stderr)
+        path = f"{self.libraries}:{self.environment['LD_LIBRARY_PATH']}"
+        result = self.run_program(self.folder / "program", LD_LIBRARY_PATH=path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = [float(line) for line in result.stdout.split()]
+        torch.manual_seed(7)
+        with torch.inference_mode():
+            wanted = torchvision.models.resnet18().eval()(torch.full((1, 3, 224, 224), 0.5))[0]
+        self.assertEqual(len(found), len(wanted))
+        difference = float((torch.tensor(found) - wanted).abs().max() / wanted.abs().max())
+        self.assertLess(difference, 1e-4)
+
+    def test_the_guides_other_examples_compile(self):
+        program, *fragments = self.blocks_of_the_guide()
+        self.assertGreater(len(fragments), 2)
+        includes = "".join(line + "\n" for line in program.splitlines() if line.startswith("#include"))
+        bodies = "".join(f"void part{i}() {{\n{text}}}\n" for i, text in enumerate(fragments))
+        source = includes + bodies
+        compiled = self.compiled(source, "-fsyntax-only", "-Wno-unused")
+        self.assertEqual(compiled.returncode, 0, compiled.stderr)
+
+    def test_another_builders_entry_does_not_compile(self):
+        include = "#include <model_registry/models/builders.hpp>\n"
+        for entry, good in (("ResNet18_Weights::DEFAULT", True), ("ResNet50_Weights::DEFAULT", False)):
+            source = include + f"auto model = tv::resnet18({{.weights = tv::{entry}}});\n"
+            self.assertEqual(self.compiled(source, "-fsyntax-only").returncode == 0, good)
+
+    def test_headers_need_no_other(self):
+        include = self.tree / os.environ["TV_INCLUDEDIR"].lstrip("/") / "gst-torchvision"
+        names = [str(path.relative_to(include)) for path in include.rglob("*.hpp")]
+        self.assertIn("model_registry/models/builders.hpp", names)
+        text = "".join(f"#include <{name}>\n" for name in sorted(names, reverse=True))
+        compiled = self.compiled(text, "-fsyntax-only")
+        self.assertEqual(compiled.returncode, 0, compiled.stderr)
 
     def test_inspect_finds_the_plugin(self):
         result = self.run_program("gst-inspect-1.0", "tvclassify")
