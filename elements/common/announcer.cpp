@@ -56,6 +56,8 @@ struct Announcer::Notice {
   ElementRef element;
   Error error;
   Stage stage;
+  std::string about;
+  std::source_location where;
   bool claimed = false;  // somebody posts it
   bool posted = false;
 };
@@ -70,7 +72,7 @@ void Announcer::deliver(Notice& notice) {
     const std::lock_guard lock(notice.shared->mutex);
     if (std::exchange(notice.claimed, true)) return;
   }
-  post_error(notice.element.get(), notice.error, notice.stage);
+  post_error(notice.element.get(), notice.error, notice.stage, notice.about, notice.where);
   const std::lock_guard lock(notice.shared->mutex);
   notice.posted = true;
   notice.shared->changed.notify_all();
@@ -84,7 +86,8 @@ gboolean Announcer::dispatch(gpointer notice) {
   });
 }
 
-void Announcer::post(const Error& error, Stage stage) {
+void Announcer::post(const Error& error, Stage stage, std::string_view about,
+                     const std::source_location& where) {
   if (error.code == Code::kCancelled) return;  // never posted
   {
     const std::lock_guard lock(shared_->mutex);
@@ -92,9 +95,10 @@ void Announcer::post(const Error& error, Stage stage) {
   }
   const ElementRef top = top_of(element_);
   if (is_playing(top.get()) || g_main_context_is_owner(nullptr))
-    return post_error(element_, error, stage);
-  const auto notice = std::make_shared<Notice>(
-      Notice{shared_, ElementRef(GST_ELEMENT(gst_object_ref(element_))), error, stage});
+    return post_error(element_, error, stage, about, where);
+  const auto notice =
+      std::make_shared<Notice>(Notice{shared_, ElementRef(GST_ELEMENT(gst_object_ref(element_))),
+                                      error, stage, std::string(about), where});
   GSource* source = g_idle_source_new();
   g_source_set_priority(source, G_PRIORITY_HIGH);
   g_source_set_callback(source, dispatch, new std::shared_ptr<Notice>(notice),

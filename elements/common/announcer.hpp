@@ -26,7 +26,8 @@ class Announcer {
   /// post_error(), once; returns when the message is on the bus, after at most half a second beyond
   /// the end of a state change that is under way, and never more than five seconds. Call with no
   /// lock held.
-  void post(const Error& error, Stage stage);
+  void post(const Error& error, Stage stage, std::string_view about,
+            const std::source_location& where = std::source_location::current());
 
   /// While true, post() does not wait.
   void set_flushing(bool flushing);

@@ -72,14 +72,36 @@ GQuark quark(Domain domain) {
   return GST_STREAM_ERROR;
 }
 
-void post(GstElement* element, GstMessageType type, const Error& error, Stage stage) {
+/// In the order of Stage.
+constexpr std::string_view kStageNames[] = {"settings", "loading", "caps", "frame"};
+
+/// The path below the root of the sources, whatever the compiler was called with.
+const char* file_of(const std::source_location& where) {
+  const std::string_view path = where.file_name();
+  const std::size_t root = path.rfind("elements/");
+  return where.file_name() + (root == path.npos ? 0 : root);
+}
+
+/// "tv::Run::judge" of "tv::Run::Outcome tv::Run::judge(GstBuffer*)".
+std::string function_of(const std::source_location& where) {
+  const std::string_view whole = where.function_name();
+  const std::string_view name = whole.substr(0, whole.find('('));
+  const std::size_t space = name.rfind(' ');
+  return std::string(space == name.npos ? name : name.substr(space + 1));
+}
+
+void post(GstElement* element, GstMessageType type, const Error& error, Stage stage,
+          std::string_view about, const std::source_location& where) {
   if (error.code == Code::kCancelled) return;
   const BusCode to = bus_code(error.code, stage);
   const std::string text = error.text();
-  const std::string debug = "code " + std::string(code_name(error.code));
+  std::string debug = "code " + std::string(code_name(error.code)) + ", stage " +
+                      std::string(kStageNames[static_cast<std::size_t>(stage)]);
+  if (!about.empty()) debug += ", " + std::string(about);
   // The message takes ownership of both strings.
   gst_element_message_full(element, type, to.domain, to.code, g_strdup(text.c_str()),
-                           g_strdup(debug.c_str()), "elements/common/bus.cpp", __func__, __LINE__);
+                           g_strdup(debug.c_str()), file_of(where), function_of(where).c_str(),
+                           static_cast<gint>(where.line()));
 }
 
 }  // namespace
@@ -91,12 +113,19 @@ BusCode bus_code(Code code, Stage stage) {
   return {quark(reading.domain), reading.code};
 }
 
-void post_error(GstElement* element, const Error& error, Stage stage) {
-  post(element, GST_MESSAGE_ERROR, error, stage);
+void post_error(GstElement* element, const Error& error, Stage stage, std::string_view about,
+                const std::source_location& where) {
+  post(element, GST_MESSAGE_ERROR, error, stage, about, where);
 }
 
-void post_warning(GstElement* element, const Error& error, Stage stage) {
-  post(element, GST_MESSAGE_WARNING, error, stage);
+void post_warning(GstElement* element, const Error& error, Stage stage, std::string_view about,
+                  const std::source_location& where) {
+  post(element, GST_MESSAGE_WARNING, error, stage, about, where);
+}
+
+void post_info(GstElement* element, const Error& notice, Stage stage,
+               const std::source_location& where) {
+  post(element, GST_MESSAGE_INFO, notice, stage, {}, where);
 }
 
 }  // namespace tv

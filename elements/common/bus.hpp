@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <exception>
+#include <source_location>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "model_registry/error.hpp"
@@ -30,23 +32,31 @@ struct BusCode {
 /// The table of docs/element.md.
 BusCode bus_code(Code code, Stage stage);
 
-/// Posts one ERROR message: text "what (hint)", debug text with the code's name. Cancelled is
-/// nobody's fault: it posts nothing.
-void post_error(GstElement* element, const Error& error, Stage stage);
+/// Posts one ERROR message: text "what (hint)"; debug text with the source line that reports it,
+/// the code's name, the stage, and `about`, which says what it was about ("weights X, sha256 Y").
+/// Cancelled is nobody's fault: it posts nothing.
+void post_error(GstElement* element, const Error& error, Stage stage, std::string_view about = {},
+                const std::source_location& where = std::source_location::current());
 
 /// The same as a WARNING: the stream goes on.
-void post_warning(GstElement* element, const Error& error, Stage stage);
+void post_warning(GstElement* element, const Error& error, Stage stage, std::string_view about = {},
+                  const std::source_location& where = std::source_location::current());
+
+/// The same as an INFO: nothing is wrong, but somebody should know.
+void post_info(GstElement* element, const Error& notice, Stage stage,
+               const std::source_location& where = std::source_location::current());
 
 /// Runs `body` on behalf of GStreamer, which is C: an exception that passed would end the
 /// application. It becomes an Internal error on the bus and the value `otherwise`.
 template <typename T, typename F>
-T no_throw(GstElement* element, T otherwise, F&& body) noexcept {
-  const auto report = [element](const char* what) {
+T no_throw(GstElement* element, T otherwise, F&& body,
+           const std::source_location& where = std::source_location::current()) noexcept {
+  const auto report = [element, &where](const char* what) {
     if (!element) return;
     try {
       post_error(element,
                  {Code::kInternal, std::string("internal error: ") + what, "please report it"},
-                 Stage::kFrame);
+                 Stage::kFrame, {}, where);
     } catch (...) {
       // Not even memory for a message: the return value has to say it.
     }

@@ -11,22 +11,9 @@
 #include "model_registry/hub/hub.hpp"
 #include "model_registry/io/openssl_pass.hpp"
 #include "model_registry/models/models.hpp"
-#include "model_registry/registry/registry.hpp"
 
 namespace tv {
 namespace {
-
-Result<const Weights*> choose_weights(const std::string& name) {
-  if (name.empty())
-    return Error{Code::kInvalidArgument, "no weights chosen",
-                 "set the property, for example weights=resnet50; gst-inspect-1.0 tvclassify lists "
-                 "all names"};
-  Result<const Weights*> found = resolve_weights(name);
-  if (!found || is_runnable(**found)) return found;
-  Result<Model> model = get_model((*found)->builder);
-  if (!model) return model.error();
-  return found;
-}
 
 Status check_file(const std::string& path, std::string_view what) {
   const auto refuse = [&](std::string why) {
@@ -43,46 +30,58 @@ Status check_file(const std::string& path, std::string_view what) {
 }
 
 /// What the file system alone can say about the weight file.
-Status check_source(const Weights& weights, const Settings& settings) {
+Status check_source(const Weights* weights, const Settings& settings) {
   if (!settings.weights_file.empty()) return check_file(settings.weights_file, "weights-file");
-  if (!weights.file.empty())
-    return check_file(std::string(weights.file), "file of " + weights.name());
-  if (!settings.offline || ::access(cache_path(weights).c_str(), F_OK) == 0) return {};
+  if (!weights) return {};
+  if (!weights->file.empty())
+    return check_file(std::string(weights->file), "file of " + weights->name());
+  if (!settings.offline || ::access(cache_path(*weights).c_str(), F_OK) == 0) return {};
   // Not there and not to be fetched: the hub says at once where the file can be put by hand.
   FetchOptions options;
   options.offline = true;
-  Result<FileBytes> none = fetch_weights(weights, options);
+  Result<FileBytes> none = fetch_weights(*weights, options);
   if (none) return {};
   // The name is known: what is missing is a file.
   if (none.error().code == Code::kNotFound) none.error().code = Code::kUnreadable;
   return none.error();
 }
 
+Result<Transforms> recipe_of(const Selection& selection, const Settings& settings) {
+  Weights without;  // overrides act on it as on an entry
+  if (selection.weights) return selection.weights->transforms(settings.overrides());
+  TV_ASSIGN_OR_RETURN(without.preset, recipe_of_builder(selection.builder));
+  return without.transforms(settings.overrides());
+}
+
 }  // namespace
 
-bool is_runnable(const Weights& weights) {
-  return std::ranges::binary_search(available_models(), weights.builder);
+bool is_runnable(std::string_view builder) {
+  return std::ranges::binary_search(available_models(), builder);
 }
 
 Result<Choice> choose(const Settings& settings) {
   Choice choice;
-  TV_ASSIGN_OR_RETURN(choice.weights, choose_weights(settings.weights));
+  TV_ASSIGN_OR_RETURN(choice.selection, select(settings));
+  const auto& [weights, builder, deprecation] = choice.selection;
+  if (!is_runnable(builder)) return get_model(builder).error();
   TV_ASSIGN_OR_RETURN(choice.spec.device, inference::parse_device(settings.device));
-  choice.recipe = choice.weights->transforms(settings.overrides());
+  TV_ASSIGN_OR_RETURN(choice.recipe, recipe_of(choice.selection, settings));
   // A square picture of the resized size: the recipe itself is judged, not a frame.
   const Result<Plan> plan = make_plan(choice.recipe, choice.recipe.resize_size,
                                       choice.recipe.resize_size, settings.transforms_backend);
   if (!plan) return plan.error();
-  TV_RETURN_IF_ERROR(check_source(*choice.weights, settings));
+  TV_RETURN_IF_ERROR(check_source(weights, settings));
   // OpenSSL is initialised here: on the loading thread that could meet an exit().
   if (io::is_exiting()) return Error{Code::kCancelled, "the process is exiting", ""};
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
   // an application cannot overlook.
-  if (auto placement = inference::place(choice.spec.device, implies_quantize(*choice.weights));
-      !placement)
+  const bool int8 = weights != nullptr && implies_quantize(*weights);
+  if (auto placement = inference::place(choice.spec.device, int8); !placement)
     return placement.error();
-  choice.spec.weights = choice.weights;
+  choice.spec.weights = weights;
+  choice.spec.builder = builder;
   choice.spec.weights_file = settings.weights_file;
+  choice.spec.seed = settings.seed;
   choice.spec.executor = settings.executor;
   return choice;
 }

@@ -2,25 +2,30 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "elements/inference/engine.hpp"
+#include "elements/tvclassify/selection.hpp"
 #include "elements/tvclassify/settings.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/registry/weights.hpp"
 
 namespace tv {
 
-/// True when this version has the architecture of the entry.
-bool is_runnable(const Weights& weights);
+/// True when this version has the architecture of the builder.
+bool is_runnable(std::string_view builder);
 
 /// What to load and how to prepare frames for it.
 struct Choice {
-  const Weights* weights = nullptr;
+  Selection selection;
   Transforms recipe;  ///< the entry's own with the overrides
   inference::ModelSpec spec;
+
+  const Weights* weights() const { return selection.weights; }
+  std::string name() const { return selection.name(); }
 };
 
-/// Resolves the name, the device and the recipe, and looks whether a local file is there. Takes
+/// Resolves the names, the device and the recipe, and looks whether a local file is there. Takes
 /// milliseconds, and half a second where it is the first to open the backend. Fails:
 /// InvalidArgument, NotFound (name), Unreadable (file; offline and not in the cache), Unsupported.
 Result<Choice> choose(const Settings& settings);

@@ -13,6 +13,8 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -61,7 +63,10 @@ class Impl {
     return locked([&] { return stats_; });
   }
   Snapshot snapshot() const {
-    return locked([&] { return Snapshot{settings_, stats_}; });
+    return locked([&] {
+      return Snapshot{settings_, stats_,
+                      run_ ? std::optional<Choice>(run_->choice()) : std::nullopt};
+    });
   }
   std::shared_ptr<Run> run() const {
     return locked([&] { return run_; });
@@ -82,6 +87,11 @@ class Impl {
     run_ = std::move(run);
     stats_ = {};
   }
+  /// False when it has been told before in this element's life.
+  bool is_news(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return told_.insert(text).second;
+  }
   /// The run is given to the caller, who ends it with no lock held.
   std::shared_ptr<Run> end() {
     const std::lock_guard lock(mutex_);
@@ -93,6 +103,7 @@ class Impl {
   Settings settings_;
   Stats stats_;
   std::shared_ptr<Run> run_;  // from start() to stop()
+  std::set<std::string> told_;
 };
 
 }  // namespace
@@ -117,6 +128,33 @@ Impl& impl_of(T* object) {
 
 // ---- from start to stop -----------------------------------------------------------------------
 
+/// For debug texts.
+std::string asked_for(const Settings& settings) {
+  std::string text = "weights \"" + settings.weights + "\"";
+  if (!settings.model.empty()) text += ", model \"" + settings.model + "\"";
+  if (!settings.weights_file.empty()) text += ", file " + settings.weights_file;
+  return text + ", device " + settings.device;
+}
+
+/// What the user should know of a choice that works.
+void post_notices(GstElement* element, Impl& impl, const Choice& choice) {
+  const Error& deprecation = choice.selection.deprecation;
+  if (!deprecation.what.empty() && impl.is_news(deprecation.what))
+    post_warning(element, deprecation, Stage::kSettings);
+  if (!choice.weights() && choice.spec.weights_file.empty())
+    post_warning(element,
+                 {Code::kInvalidArgument,
+                  choice.name() + " is initialised at random (seed " +
+                      std::to_string(choice.spec.seed) + "): its classes mean nothing",
+                  "say weights=DEFAULT for the best published ones"},
+                 Stage::kSettings);
+  if (!choice.weights() || choice.weights()->license.empty()) return;
+  const std::string license =
+      choice.name() + " have a licence of their own: " + std::string(choice.weights()->license);
+  if (impl.is_news(license))
+    post_info(element, {Code::kInvalidArgument, license, ""}, Stage::kSettings);
+}
+
 gboolean start(GstBaseTransform* base) {
   GstElement* element = GST_ELEMENT(base);
   return no_throw<gboolean>(element, FALSE, [&]() -> gboolean {
@@ -127,9 +165,10 @@ gboolean start(GstBaseTransform* base) {
       Error& error = choice.error();
       if (!settings.weights.empty())
         error.what = "cannot load weights \"" + settings.weights + "\": " + error.what;
-      post_error(element, error, Stage::kSettings);
+      post_error(element, error, Stage::kSettings, asked_for(settings));
       return FALSE;
     }
+    post_notices(element, impl, *choice);
     impl.begin(std::make_shared<Run>(element, std::move(*choice), settings));
     return TRUE;
   });
@@ -266,6 +305,7 @@ constexpr const char* kManual =
     "    preprocessing and the categories.\n"
     "      gst-launch-1.0 -m filesrc location=clip.mp4 ! decodebin ! tvclassify weights=resnet50 ! "
     "fakesink\n"
+    "      gst-launch-1.0 -m videotestsrc ! tvclassify model=resnet50 weights=DEFAULT ! fakesink\n"
     "      gst-launch-1.0 -m v4l2src ! tvclassify weights=MobileNet_V2_Weights.IMAGENET1K_V2 "
     "interval=5 ! \\\n"
     "          videoconvert ! autovideosink\n"
@@ -287,7 +327,8 @@ constexpr const char* kManual =
 std::string weights_list() {
   std::string list = "BUILDER (its DEFAULT) or one of";
   for (const Weights* weights : all_weights())
-    if (!weights->user_defined && is_runnable(*weights)) list += "\n      " + weights->name();
+    if (!weights->user_defined && is_runnable(weights->builder))
+      list += "\n      " + weights->name();
   return list;
 }
 

@@ -100,7 +100,7 @@ gchar** make_strv(std::span<const std::string> texts) {
   return copy_texts(texts);
 }
 
-StructurePtr make_weights_info(const Weights& weights, const TransformsOverrides& overrides) {
+StructurePtr make_weights_info(const Weights& weights, const Transforms& recipe) {
   StructurePtr info(gst_structure_new_empty("weights-info"));
   set_string(info.get(), "name", weights.name());
   set_string(info.get(), "builder", weights.builder);
@@ -108,9 +108,9 @@ StructurePtr make_weights_info(const Weights& weights, const TransformsOverrides
   if (!weights.file.empty()) set_string(info.get(), "file", weights.file);
   if (!weights.sha256.empty()) set_string(info.get(), "sha256", weights.sha256);
   set_fields(info.get(), weights.meta());
-  Value recipe(GST_TYPE_STRUCTURE);
-  g_value_take_boxed(recipe.get(), make_transforms(weights.transforms(overrides)).release());
-  recipe.move_to(info.get(), "transforms");
+  Value transforms(GST_TYPE_STRUCTURE);
+  g_value_take_boxed(transforms.get(), make_transforms(recipe).release());
+  transforms.move_to(info.get(), "transforms");
   return info;
 }
 

@@ -17,10 +17,10 @@ namespace tv {
 gchar** make_strv(std::span<const std::string_view> texts);
 gchar** make_strv(std::span<const std::string> texts);
 
-/// Structure "weights-info": name, builder, url or file, sha256, the recipe in force as
+/// Structure "weights-info": name, builder, url or file, sha256, `recipe` as
 /// "transforms", and every key of Weights::meta(), nested mappings as structures, sizes as arrays
 /// of int (height, width), None left out.
-StructurePtr make_weights_info(const Weights& weights, const TransformsOverrides& overrides);
+StructurePtr make_weights_info(const Weights& weights, const Transforms& recipe);
 
 /// Structure "stats": frames-in, ok, gap, skipped, failed (guint64) and for preprocess, inference
 /// and total each X-last, X-mean, X-max (guint64, nanoseconds).

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "elements/tvclassify/choice.hpp"
 #include "elements/tvclassify/info.hpp"
 #include "model_registry/registry/registry.hpp"
 
@@ -66,22 +65,23 @@ std::string text_of(const GValue* value) {
 }
 
 void get_categories(const Snapshot& snapshot, GValue* value) {
-  const Result<const Weights*> weights = resolve_weights(snapshot.settings.weights);
+  const Weights* const weights = snapshot.weights();
   g_value_take_boxed(
-      value, make_strv(weights ? (*weights)->categories : std::span<const std::string_view>{}));
+      value, make_strv(weights ? weights->categories : std::span<const std::string_view>{}));
 }
 
 void get_weights_info(const Snapshot& snapshot, GValue* value) {
-  const Result<const Weights*> weights = resolve_weights(snapshot.settings.weights);
-  if (weights)
-    g_value_take_boxed(value,
-                       make_weights_info(**weights, snapshot.settings.overrides()).release());
+  const Weights* const weights = snapshot.weights();
+  if (!weights) return;
+  const Transforms recipe = snapshot.running ? snapshot.running->recipe
+                                             : weights->transforms(snapshot.settings.overrides());
+  g_value_take_boxed(value, make_weights_info(*weights, recipe).release());
 }
 
 void get_available(const Snapshot&, GValue* value) {
   std::vector<std::string> names;
   for (const Weights* weights : all_weights())
-    if (is_runnable(*weights)) names.push_back(weights->name());
+    if (is_runnable(weights->builder)) names.push_back(weights->name());
   g_value_take_boxed(value, make_strv(names));
 }
 
@@ -96,9 +96,29 @@ const Property kProperties[] = {
   {[] { return g_param_spec_string("weights", "Weights",
       "Name of the weights; decides network, preprocessing and categories. \"ResNet50_Weights.IMAGENET1K_V2\", "
       "\"ResNet50_Weights.DEFAULT\", \"resnet50\" (its DEFAULT), any letter case, or an entry of your own; see "
-      "available-weights. Must be set", "", kAtStart); },
+      "available-weights. With \"model\" the entry alone (\"DEFAULT\"), or \"none\" for random initialisation. Must be set",
+      "", kAtStart); },
    [](Settings& s, const GValue* v) { s.weights = text_of(v); },
    [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights.c_str()); }},
+
+  {[] { return g_param_spec_string("model", "Model",
+      "Builder of the network, as torchvision calls it (\"resnet50\"); empty: that of \"weights\". With \"weights\" they must "
+      "belong together; with weights-file alone the file is loaded into it, and classes have numbers for names", "",
+      kAtStart); },
+   [](Settings& s, const GValue* v) { s.model = text_of(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.model.c_str()); }},
+
+  {[] { return g_param_spec_boolean("pretrained", "Pretrained",
+      "Deprecated, use \"weights\": with \"model\", true means its IMAGENET1K_V1 (never DEFAULT), false random "
+      "initialisation", FALSE, static_cast<GParamFlags>(kAtStart | G_PARAM_DEPRECATED)); },
+   [](Settings& s, const GValue* v) { s.pretrained = g_value_get_boolean(v) != FALSE; },
+   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.pretrained.value_or(false)); }},
+
+  {[] { return g_param_spec_uint64("seed", "Seed",
+      "Of random initialisation (weights=none): the numbers that torchvision draws after torch.manual_seed(seed)",
+      0, G_MAXUINT64, 0, kAtStart); },
+   [](Settings& s, const GValue* v) { s.seed = g_value_get_uint64(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.seed); }},
 
   {[] { return g_param_spec_string("weights-file", "Weights file",
       "Path of a local file to load into the network of \"weights\" instead of the published one, as written by "
@@ -174,11 +194,11 @@ const Property kProperties[] = {
    [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.offline); }},
 
   {[] { return g_param_spec_boxed("categories", "Categories",
-      "Names of the classes of \"weights\", index = class", G_TYPE_STRV, kRead); }, nullptr, get_categories},
+      "Names of the classes of the weights that run, or of those set for the next start; index = class", G_TYPE_STRV, kRead); }, nullptr, get_categories},
 
   {[] { return g_param_spec_boxed("weights-info", "Weights info",
-      "All that is known about \"weights\": name, builder, url, sha256, transforms, num_params, min_size, acc@1, acc@5, "
-      "recipe, ...; nothing while the name is unknown", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_weights_info},
+      "All that is known about the weights that run, or that are set for the next start: name, builder, url, sha256, transforms, num_params, min_size, acc@1, acc@5, "
+      "recipe, ...; nothing where there is no entry", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_weights_info},
 
   {[] { return g_param_spec_boxed("available-weights", "Available weights",
       "Every entry that this version can run, your own last", G_TYPE_STRV, kRead); }, nullptr, get_available},
@@ -190,6 +210,12 @@ const Property kProperties[] = {
 // clang-format on
 
 }  // namespace
+
+const Weights* Snapshot::weights() const {
+  if (running) return running->weights();
+  const Result<Selection> selection = select(settings);
+  return selection ? selection->weights : nullptr;
+}
 
 std::span<const Property> properties() {
   return kProperties;

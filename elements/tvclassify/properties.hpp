@@ -3,8 +3,10 @@
 
 #include <gst/gst.h>
 
+#include <optional>
 #include <span>
 
+#include "elements/tvclassify/choice.hpp"
 #include "elements/tvclassify/result.hpp"
 #include "elements/tvclassify/settings.hpp"
 
@@ -14,6 +16,10 @@ namespace tv {
 struct Snapshot {
   Settings settings;
   Stats stats;
+  std::optional<Choice> running;  ///< from start to stop; settings may speak of the next start
+
+  /// The entry that runs, or else the one that is set; nullptr: none, or its name is unknown.
+  const Weights* weights() const;
 };
 
 struct Property {

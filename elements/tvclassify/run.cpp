@@ -8,6 +8,7 @@
 #include "elements/common/log.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/messages.hpp"
+#include "model_registry/hub/hub.hpp"
 
 namespace tv {
 namespace {
@@ -20,9 +21,10 @@ std::string_view gap_reason(GstBuffer* buffer) {
   return {};
 }
 
-std::string category(const Weights& weights, int index) {
+std::string category(const Weights* weights, int index) {
   const auto i = static_cast<std::size_t>(index);
-  return i < weights.categories.size() ? std::string(weights.categories[i]) : std::to_string(index);
+  if (!weights || i >= weights->categories.size()) return std::to_string(index);
+  return std::string(weights->categories[i]);
 }
 
 int percent(std::uint64_t done, std::uint64_t total) {
@@ -30,12 +32,20 @@ int percent(std::uint64_t done, std::uint64_t total) {
   return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
 }
 
+/// Which weights from where, for debug texts.
+std::string source_of(const Choice& choice) {
+  const std::string weights = "weights " + choice.name();
+  if (!choice.spec.weights_file.empty()) return weights + ", file " + choice.spec.weights_file;
+  if (!choice.weights()) return weights + ", seed " + std::to_string(choice.spec.seed);
+  return weights + ", file " + cache_path(*choice.weights());
+}
+
 /// Says on the bus how loading goes. Holds the element and the announcer: whoever hears of it may
 /// stop the element, and even let go of it, on the worker's own thread.
 Classifier::Listener load_reporter(GstElement* element, std::shared_ptr<Announcer> announcer,
                                    const Choice& choice) {
   const std::shared_ptr<GstElement> held(GST_ELEMENT(gst_object_ref(element)), gst_object_unref);
-  const std::string name = choice.weights->name();
+  const std::string name = choice.name();
   Classifier::Listener listener;
   listener.started = [held, name] {
     post_progress(held.get(), GST_PROGRESS_TYPE_START, "Loading " + name);
@@ -49,10 +59,11 @@ Classifier::Listener load_reporter(GstElement* element, std::shared_ptr<Announce
     post_progress(held.get(), GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device,
                   100);
   };
-  listener.failed = [held, name, announcer = std::move(announcer)](const Error& error) {
+  listener.failed = [held, name, announcer = std::move(announcer),
+                     source = source_of(choice)](const Error& error) {
     post_progress(held.get(), GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
     announcer->post({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
-                    Stage::kLoad);
+                    Stage::kLoad, source);
   };
   listener.cancelled = [held, name] {
     post_progress(held.get(), GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
@@ -113,8 +124,12 @@ Status Run::set_caps(GstCaps* caps) {
 }
 
 ModelIdentity Run::identity() const {
-  return {GCharPtr(gst_element_get_name(element_)).get(), choice_.weights->name(),
-          classifier_->sha256()};
+  return {GCharPtr(gst_element_get_name(element_)).get(), choice_.name(), classifier_->sha256()};
+}
+
+std::string Run::about() const {
+  const std::string sha256 = classifier_->sha256();
+  return source_of(choice_) + (sha256.empty() ? "" : ", sha256 " + sha256);
 }
 
 FrameResult Run::classify(GstBuffer* buffer, const Settings& settings,
@@ -136,7 +151,7 @@ FrameResult Run::classify(GstBuffer* buffer, const Settings& settings,
   for (const inference::Score& score : done->top)
     if (static_cast<double>(score.probability) >= settings.threshold)
       result.labels.push_back(
-          {score.index, category(*choice_.weights, score.index), score.probability});
+          {score.index, category(choice_.weights(), score.index), score.probability});
   scores = std::move(*done);
   return result;
 }
@@ -153,7 +168,7 @@ GstFlowReturn Run::report_failure(const Settings& settings) {
     post_warning(element_,
                  {error.code, error.what + " (" + std::to_string(history_.failures()) + " so far)",
                   error.hint},
-                 Stage::kFrame);
+                 Stage::kFrame, about());
   return GST_FLOW_OK;
 }
 

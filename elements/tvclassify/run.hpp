@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 
 #include "elements/common/announcer.hpp"
@@ -49,7 +50,12 @@ class Run {
   /// Any thread: the end is near; cancels a download.
   void close();
   /// Posts an error of the streaming thread.
-  void report(const Error& error, Stage stage) { announcer_->post(error, stage); }
+  void report(const Error& error, Stage stage,
+              const std::source_location& where = std::source_location::current()) {
+    announcer_->post(error, stage, about(), where);
+  }
+  /// What runs.
+  const Choice& choice() const { return choice_; }
   /// Any thread: a QoS event from downstream.
   void note_qos(double proportion, GstClockTime earliest_time);
 
@@ -60,6 +66,8 @@ class Run {
   /// A warning, or an error when there have been too many in a row.
   GstFlowReturn report_failure(const Settings& settings);
   ModelIdentity identity() const;
+  /// For debug texts.
+  std::string about() const;
 
   GstElement* const element_;
   const std::shared_ptr<Announcer> announcer_;

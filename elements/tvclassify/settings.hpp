@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "elements/inference/engine.hpp"
@@ -15,8 +16,11 @@ enum class Precision : std::uint8_t { kAuto, kFp32 };
 /// Plain data; copied at the top of each vfunc. "Live" ones act on the next frame, the others at
 /// the next start.
 struct Settings {
-  std::string weights;       ///< any form that resolve_weights() takes; empty: none chosen
-  std::string weights_file;  ///< local file for the architecture; empty: the entry's own
+  std::string weights;  ///< any form that resolve_weights() takes, "none"; empty: none chosen
+  std::string model;    ///< builder; empty: that of the weights
+  std::optional<bool> pretrained;  ///< nullopt: never set
+  std::uint64_t seed = 0;          ///< of random initialisation
+  std::string weights_file;        ///< local file for the architecture; empty: the entry's own
   std::string device = "auto";
   Precision precision = Precision::kAuto;
   unsigned top_k = 5;     ///< 1..1000; live

@@ -47,7 +47,8 @@ std::string cache_path(const Weights& weights);
 ///  - NotFound: `offline` and not in the cache; a user-defined file that does not exist
 ///  - Unreadable: the network, the server's answer, or a cached path that is no readable file
 ///  - BadDigest: other bytes or more bytes than the entry's
-///  - NoSpace, Unwritable: the cache folder, also one that somebody else owns or may write to: neither
+///  - NoSpace, Unwritable: the cache folder, also one that somebody else owns or may write to:
+///  neither
 ///    is a file taken from it nor put there
 ///  - InvalidArgument: a url that is not https or has no file name;  Cancelled
 Result<FileBytes> fetch_weights(const Weights& weights, const FetchOptions& options = {});

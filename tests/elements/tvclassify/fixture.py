@@ -60,6 +60,20 @@ def train(generator):
     return model
 
 
+def random_scores(pictures):
+    """What networks without weights say after torch.manual_seed, each about one picture in its V1 recipe."""
+    rows = []
+    for builder, seed, crop, resize in [("resnet18", 0, 224, 256), ("squeezenet1_1", 2**63 + 7, 224, 256)]:
+        preset = torchvision.models.get_model_weights(builder)["IMAGENET1K_V1"].transforms()
+        assert (preset.crop_size, preset.resize_size) == ([crop], [resize])
+        torch.manual_seed(seed)
+        model = torchvision.models.get_model(builder, weights=None).eval()
+        pixels = torch.frombuffer(bytearray((pictures / "2_320x240.rgb").read_bytes()), dtype=torch.uint8)
+        image = pixels.view(240, 320, 3).permute(2, 0, 1)
+        rows.append({"builder": builder, "seed": seed, "scores": scores(model, image, crop, resize).tolist()})
+    return rows
+
+
 def entry(folder, name, **fields):
     (folder / f"{name}.json").write_text(json.dumps(fields, ensure_ascii=False))
 
@@ -183,9 +197,8 @@ def main():
             best = max(row["scores"])
             if width * height > 1000:  # a picture of some size: the colour decides, with room to spare
                 assert row["scores"].index(best) == number and best > 0.6, (name, row)
-    (folder / "expected.json").write_text(
-        json.dumps({"digest": digest, "categories": CATEGORIES, "pictures": expected}, ensure_ascii=False)
-    )
+    everything = {"digest": digest, "categories": CATEGORIES, "pictures": expected, "random": random_scores(pictures)}
+    (folder / "expected.json").write_text(json.dumps(everything, ensure_ascii=False))
     make_faults(folder, model, good)
     stamp.write_text("")
 

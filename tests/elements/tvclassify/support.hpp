@@ -231,6 +231,7 @@ class Bench {
   std::vector<Seen> warnings() {
     return parse(messages(GST_MESSAGE_WARNING), gst_message_parse_warning);
   }
+  std::vector<Seen> infos() { return parse(messages(GST_MESSAGE_INFO), gst_message_parse_info); }
   void set_state(GstState state) { gst_element_set_state(element(), state); }
 
  private:

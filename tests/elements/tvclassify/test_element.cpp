@@ -237,14 +237,14 @@ END_TEST
 // clang-format off
 struct Default { const char* property; const char* value; };
 static const Default kDefaults[] = {
-  {"weights", ""}, {"weights-file", ""}, {"device", "auto"}, {"precision", "auto"}, {"top-k", "5"}, {"threshold", "0"},
+  {"weights", ""}, {"model", ""}, {"pretrained", "false"}, {"seed", "0"}, {"weights-file", ""}, {"device", "auto"}, {"precision", "auto"}, {"top-k", "5"}, {"threshold", "0"},
   {"interval", "1"}, {"crop-size", "0"}, {"resize-size", "0"}, {"transforms-backend", "tensor"},
   {"post-messages", "false"}, {"max-consecutive-failures", "30"}, {"executor", "fused"}, {"offline", "false"},
   {"qos", "false"},
 };
 // Set with gst_util_set_object_arg and read back.
 static const Default kOthers[] = {
-  {"weights", "resnet18"}, {"weights-file", "/a/b"}, {"device", "cuda:1"}, {"precision", "fp32"}, {"top-k", "1000"},
+  {"weights", "resnet18"}, {"model", "resnet18"}, {"pretrained", "true"}, {"seed", "18446744073709551615"}, {"weights-file", "/a/b"}, {"device", "cuda:1"}, {"precision", "fp32"}, {"top-k", "1000"},
   {"threshold", "0.25"}, {"interval", "7"}, {"crop-size", "384"}, {"resize-size", "400"},
   {"transforms-backend", "pil"}, {"post-messages", "true"}, {"max-consecutive-failures", "0"},
   {"executor", "reference"}, {"offline", "true"}, {"qos", "true"},
@@ -381,6 +381,31 @@ END_TEST
 
 // ---- messages ---------------------------------------------------------------------------------
 
+// What runs and what is set for the next start are two things.
+START_TEST(properties_speak_of_what_runs) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1 crop-size=32");
+  bench.classify(picture(0));
+  g_object_set(bench.element(), "weights", "resnet50", "crop-size", 0, nullptr);
+  const auto described = [&] {
+    gchar** texts = nullptr;
+    GstStructure* info = nullptr;
+    g_object_get(bench.element(), "categories", &texts, "weights-info", &info, nullptr);
+    const GstStructure* transforms =
+        gst_value_get_structure(gst_structure_get_value(info, "transforms"));
+    int crop = 0;
+    ck_assert(gst_structure_get_int(transforms, "crop_size", &crop));
+    const std::string text = std::to_string(g_strv_length(texts)) + " " + test::text(info, "name") +
+                             " " + std::to_string(crop);
+    g_strfreev(texts);
+    gst_structure_free(info);
+    return text;
+  };
+  ASSERT_TEXT(described(), "4 Tiny_Weights.V1 32");
+  bench.set_state(GST_STATE_READY);
+  ASSERT_TEXT(described(), "1000 ResNet50_Weights.IMAGENET1K_V2 224");
+}
+END_TEST
+
 START_TEST(messages_for_results_and_changes) {
   Bench bench(kTiny);
   // No meta is lost when nobody asks for messages.
@@ -499,7 +524,7 @@ static Suite* make_suite() {
     {"properties", {top_k_and_threshold_are_live, interval_carries_the_last_result, flush_forgets_the_last_result,
                     overrides_change_the_recipe, pil_arithmetic_differs_a_little,
                     every_property_has_its_default_and_keeps_its_value, read_only_properties_before_any_start,
-                    stats_add_up, settings_of_the_next_start_warn}},
+                    stats_add_up, settings_of_the_next_start_warn, properties_speak_of_what_runs}},
     {"messages",   {messages_for_results_and_changes, progress_begins_and_ends_once}},
     {"formats",    {colorimetry_of_the_caps_counts}},
   };

@@ -77,9 +77,11 @@ class Pipeline {
         GST_MESSAGE_SRC(message) != GST_OBJECT(element_))
       return false;
     GError* error = nullptr;
-    gst_message_parse_error(message, &error, nullptr);
-    errors.push_back({error->domain, error->code, error->message, ""});
+    gchar* debug = nullptr;
+    gst_message_parse_error(message, &error, &debug);
+    errors.push_back({error->domain, error->code, error->message, debug});
     g_error_free(error);
+    g_free(debug);
     return true;
   }
 
@@ -158,6 +160,12 @@ START_TEST(one_error_that_names_the_cause) {
   for (const char* name : fault.names)
     ck_assert_msg(seen.text.find(name) != std::string::npos, "%s: no \"%s\" in: %s", where.c_str(),
                   name, seen.text.c_str());
+
+  // The debug text tells the developer what the user's text need not: where, and about what.
+  const std::string debug = seen.debug;
+  for (const char* part : {"elements/tvclassify/", "stage ", "weights "})
+    ck_assert_msg(debug.find(part) != std::string::npos, "%s: no \"%s\" in: %s", where.c_str(),
+                  part, debug.c_str());
 
   // The same object works once the cause is gone.
   g_object_set(pipeline.element(), "weights", "Tiny_Weights.CHECKED", "weights-file", nullptr,

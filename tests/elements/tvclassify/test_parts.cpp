@@ -70,14 +70,19 @@ struct Poster {
 
 START_TEST(posts_text_and_hint_once) {
   Poster poster;
-  post_error(poster.bin, {Code::kNotFound, "no weights \"x\"", "nearest: y"}, Stage::kSettings);
+  post_error(poster.bin, {Code::kNotFound, "no weights \"x\"", "nearest: y"}, Stage::kSettings,
+             "weights x, file z");
+  const std::string line = std::to_string(__LINE__ - 2);
   const MessageRef message = poster.pop();
   ck_assert(message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_ERROR);
   GError* error = nullptr;
   gchar* debug = nullptr;
   gst_message_parse_error(message.get(), &error, &debug);
   ck_assert_str_eq(error->message, "no weights \"x\" (nearest: y)");
-  ck_assert(strstr(debug, "not-found") != nullptr);
+  // Where it was reported and what it was about.
+  test::expect_contains(
+      debug, "elements/tvclassify/test_parts.cpp(" + line + "): posts_text_and_hint_once");
+  test::expect_contains(debug, "code not-found, stage settings, weights x, file z");
   g_error_free(error);
   g_free(debug);
   ck_assert(poster.pop() == nullptr);
