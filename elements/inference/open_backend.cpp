@@ -45,7 +45,10 @@ std::vector<fs::path> backend_folders() {
   Dl_info here{};
   std::error_code fault;
   if (dladdr(reinterpret_cast<const void*>(&append_search_path), &here) && here.dli_fname) {
-    const fs::path own = fs::canonical(here.dli_fname, fault).parent_path();
+    // A program found through PATH is known by its name alone, which says nothing of its folder.
+    const bool has_folder = std::string_view(here.dli_fname).find('/') != std::string_view::npos;
+    const fs::path file = has_folder ? here.dli_fname : "/proc/self/exe";
+    const fs::path own = fs::canonical(file, fault).parent_path();
     if (!fault)
       for (const std::string_view folder : kRelativeFolders)
         folders.push_back((own / folder).lexically_normal());

@@ -109,7 +109,7 @@ class InvertedResidual final : public Module {
   }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, channels, H/stride, W/stride]
-    return residual_ ? skip_add_(block_(x), x) : block_(x);
+    return residual_ ? skip_add_(x, block_(x)) : block_(x);
   }
 
  private:
