@@ -22,10 +22,11 @@ std::string device_text(const Device& device) {
 Result<Model> build(const ModelSpec& spec) {
   if (spec.model) return *spec.model;
   const std::string_view builder = spec.weights ? spec.weights->builder : spec.builder;
-  const BuildOptions options{.weights = spec.weights,
-                             .num_classes = spec.num_classes,
-                             .quantize = spec.weights ? implies_quantize(*spec.weights) : spec.quantize,
-                             .own_file = !spec.weights_file.empty()};
+  const BuildOptions options{
+      .weights = spec.weights,
+      .num_classes = spec.num_classes,
+      .quantize = spec.weights ? implies_quantize(*spec.weights) : spec.quantize,
+      .own_file = !spec.weights_file.empty()};
   return get_model(builder, options);
 }
 

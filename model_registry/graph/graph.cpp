@@ -25,14 +25,10 @@ constexpr std::string_view kOpNames[] = {
     "roll",         "mean",
     "index_rows",   "normalize",
     "clamp_max",    "exp",
-    "attention",
-    "quantize",
-    "dequantize",
-    "q_conv2d",
-    "q_linear",
-    "q_add",
-    "q_mul",
-    "q_cat",
+    "attention",    "quantize",
+    "dequantize",   "q_conv2d",
+    "q_linear",     "q_add",
+    "q_mul",        "q_cat",
     "q_hardswish",
 };
 static_assert(std::size(kOpNames) == static_cast<std::size_t>(Op::kQHardswish) + 1);
