@@ -8,13 +8,13 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/basic_conv2d.hpp"
+#include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/sequential.hpp"
 #include "model_registry/models/nn/transform_input.hpp"
 
 namespace tv::models {
 namespace {
 
-using graph::cat;
 using graph::flatten;
 using namespace nn;
 
@@ -68,11 +68,12 @@ class Inception final : public Module {
         MaxPool2dOptions{.kernel = 3, .stride = 1, .padding = 1, .ceil_mode = true});
     pooled->append(basic_conv2d(build, in, row.pool_proj));
     branch4_ = add("branch4", std::move(pooled));
+    cat_ = add("cat", std::make_unique<FloatCat>(build));
   }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, sum of the branches, H, W]
     const Value narrow = branch1_(x), middle = branch2_(x), wide = branch3_(x);
-    return cat({narrow, middle, wide, branch4_(x)});
+    return cat_(std::vector{narrow, middle, wide, branch4_(x)});
   }
 
  private:
@@ -85,6 +86,7 @@ class Inception final : public Module {
 
   Ref<BasicConv2d> branch1_;
   Ref<Sequential> branch2_, branch3_, branch4_;
+  Ref<FloatCat> cat_;
 };
 
 /// A classifier on inner features, which steadies training; inference does not run it.
@@ -120,13 +122,16 @@ class GoogLeNet final : public Module {
     avgpool_ = add("avgpool", std::make_unique<AdaptiveAvgPool2d>(1));
     dropout_ = add("dropout", std::make_unique<Dropout>());
     fc_ = add("fc", std::make_unique<Linear>(build, channels, config.num_classes));
+    quant_ = add("quant", std::make_unique<QuantStub>(build));
+    dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
     if (config.init_weights.value_or(true)) initialise(build);
   }
 
   Value forward(Value x) const override {  // [N, 3, H, W]
     if (transform_input_) x = transform_input(x);
-    for (const auto& layer : layers_) x = layer(x);  // [N, 1024, H/32, W/32]
-    return fc_(dropout_(flatten(avgpool_(x))));      // [N, classes]
+    x = quant_(x);
+    for (const auto& layer : layers_) x = layer(x);        // [N, 1024, H/32, W/32]
+    return dequant_(fc_(dropout_(flatten(avgpool_(x)))));  // [N, classes]
   }
 
  private:
@@ -162,6 +167,8 @@ class GoogLeNet final : public Module {
   Ref<AdaptiveAvgPool2d> avgpool_;
   Ref<Dropout> dropout_;
   Ref<Linear> fc_;
+  Ref<QuantStub> quant_;
+  Ref<DeQuantStub> dequant_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Inception v3 (Szegedy et al. 2015, Rethinking the Inception Architecture for Computer Vision,
 // arXiv 1512.00567).
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -10,13 +11,13 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/basic_conv2d.hpp"
+#include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/transform_input.hpp"
 
 namespace tv::models {
 namespace {
 
 using graph::avg_pool2d;
-using graph::cat;
 using graph::flatten;
 using graph::max_pool2d;
 using namespace nn;
@@ -106,7 +107,8 @@ constexpr MixedRow kMixed[] = {
 constexpr std::string_view kBuilder = "inception_v3";
 constexpr int kMinSize = 75;
 constexpr std::string_view kHeadFollows = "Mixed_6e";
-constexpr bool kKeptWithWeights = true;  // the auxiliary head
+// The auxiliary head, which the quantizable form drops then.
+constexpr bool kKeptWithWeights = true;
 constexpr double kInitStd = 0.1;
 // Of the auxiliary head's fc. Its conv1 was meant to have 0.01, but torchvision says so to the
 // module around the convolution, where nothing reads it.
@@ -131,18 +133,28 @@ class Mixed final : public Module {
       if (conv.is_branch_end) out_ += channels.back();
     }
     if (row.halves) out_ += in;
+    const auto pairs = std::ranges::count(row.convs, kBeforePrevious, &ConvRow::from);
+    for (std::ptrdiff_t i = 1; i <= pairs + 1; ++i)
+      cats_.push_back(
+          add(pairs == 0 ? "myop" : "myop" + std::to_string(i), std::make_unique<FloatCat>(build)));
   }
 
   int out_channels() const { return out_; }
 
   Value forward(Value x) const override {  // [N, in, H, W] -> [N, out, H', W']
     std::vector<Value> values, ends;
+    auto join = cats_.begin();
     for (std::size_t i = 0; i < convs_.size(); ++i) {
       values.push_back(convs_[i](input(row_.convs[i].from, x, values)));
-      if (row_.convs[i].is_branch_end) ends.push_back(values.back());
+      if (!row_.convs[i].is_branch_end) continue;
+      if (row_.convs[i].from == kBeforePrevious) {  // one branch with the end before it
+        ends.back() = (*join++)(std::vector{ends.back(), values.back()});
+      } else {
+        ends.push_back(values.back());
+      }
     }
     if (row_.halves) ends.push_back(max_pool2d(x, {.kernel = {3, 3}, .stride = {2, 2}}));
-    return cat(ends);
+    return (*join)(ends);
   }
 
  private:
@@ -163,6 +175,7 @@ class Mixed final : public Module {
   const MixedRow& row_;
   int out_ = 0;
   std::vector<Ref<BasicConv2d>> convs_;
+  std::vector<Ref<FloatCat>> cats_;  // those inside branches come first
 };
 
 /// A classifier on inner features, which helps training; inference does not run it.
@@ -200,13 +213,16 @@ class InceptionV3 final : public Module {
     avgpool_ = add("avgpool", std::make_unique<AdaptiveAvgPool2d>(1));
     dropout_ = add("dropout", std::make_unique<Dropout>());
     fc_ = add("fc", std::make_unique<Linear>(build, channels, config.num_classes));
+    quant_ = add("quant", std::make_unique<QuantStub>(build));
+    dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
     if (config.init_weights.value_or(true)) initialise(build);
   }
 
   Value forward(Value x) const override {  // [N, 3, H, W]
     if (transform_input_) x = transform_input(x);
-    for (const auto& layer : layers_) x = layer(x);  // [N, 2048, H/32 - 1, W/32 - 1]
-    return fc_(flatten(dropout_(avgpool_(x))));      // [N, classes]
+    x = quant_(x);
+    for (const auto& layer : layers_) x = layer(x);        // [N, 2048, H/32 - 1, W/32 - 1]
+    return dequant_(fc_(flatten(dropout_(avgpool_(x)))));  // [N, classes]
   }
 
  private:
@@ -217,7 +233,7 @@ class InceptionV3 final : public Module {
   }
 
   void add_head(Build& build, int channels, const ModelConfig& config) {
-    const AuxiliaryHeads heads = auxiliary_heads(config, kKeptWithWeights);
+    const AuxiliaryHeads heads = auxiliary_heads(config, kKeptWithWeights && !config.quantizable);
     if (heads == AuxiliaryHeads::kNone) return;
     auto head = std::make_unique<AuxiliaryHead>(build, channels, config.num_classes);
     head_fc_ = &head->fc();
@@ -244,6 +260,8 @@ class InceptionV3 final : public Module {
   Ref<AdaptiveAvgPool2d> avgpool_;
   Ref<Dropout> dropout_;
   Ref<Linear> fc_;
+  Ref<QuantStub> quant_;
+  Ref<DeQuantStub> dequant_;
 };
 
 }  // namespace

@@ -77,17 +77,7 @@ std::string nearest_builders(const std::string& name) {
   return text;
 }
 
-std::string joined(std::span<const std::string_view> names) {
-  std::string text;
-  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
-  return text;
-}
-
 Error no_such_builder(const std::string& name) {
-  const std::vector<std::string_view> registered = list_models();
-  if (std::find(registered.begin(), registered.end(), name) != registered.end())
-    return {Code::kUnsupported, "the architecture of " + name + " is not in this version",
-            "available: " + joined(available_models())};
   return {Code::kNotFound, "no builder \"" + name + "\"", "nearest: " + nearest_builders(name)};
 }
 

@@ -22,6 +22,8 @@ constexpr auto kFbgemm = QuantizedBackend::kFbgemm;
 constexpr auto kQnnpack = QuantizedBackend::kQnnpack;
 
 constexpr Variant kVariants[] = {
+    {"quantized_googlenet",          "googlenet",          googlenet_models,    kFbgemm},
+    {"quantized_inception_v3",       "inception_v3",       inception_models,    kFbgemm},
     {"quantized_mobilenet_v2",       "mobilenet_v2",       mobilenetv2_models,  kQnnpack},
     {"quantized_mobilenet_v3_large", "mobilenet_v3_large", mobilenetv3_models,  kQnnpack, true},
     {"quantized_resnet18",           "resnet18",           resnet_models,       kFbgemm},
