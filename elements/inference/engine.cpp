@@ -30,9 +30,17 @@ Result<Model> build(const ModelSpec& spec) {
   return get_model(builder, options);
 }
 
-Result<FileBytes> read_weights(const Weights* weights, const std::string& own_file,
+Result<FileBytes> read_weights(const Weights* weights, const ModelSpec& spec,
                                const FetchOptions& fetch) {
-  return own_file.empty() ? fetch_weights(*weights, fetch) : read_file(own_file);
+  if (spec.weights_file.empty()) return fetch_weights(*weights, fetch);
+  if (spec.file) return *spec.file;
+  TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file));
+  if (!spec.weights_digest.empty() && file.sha256 != spec.weights_digest)
+    return Error{Code::kBadDigest,
+                 spec.weights_file + " was changed while it was being loaded: expected sha256 " +
+                     spec.weights_digest + ", found " + file.sha256,
+                 "start again when it is complete"};
+  return file;
 }
 
 // What is wrong with the weights names the file that they came from.
@@ -48,12 +56,15 @@ Status check_cancelled(const FetchOptions& fetch) {
   return {};
 }
 
-Status warm_up(LoadedModel& model, int size) {
+/// The first run prepares, the second one shows how long it takes.
+Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size) {
   const Shape shape = {1, 3, size, size};
   const std::vector<float> black(static_cast<std::size_t>(size) * static_cast<std::size_t>(size) *
                                  3);
   TV_RETURN_IF_ERROR(model.run(black, shape));
-  return {};
+  const auto begin = std::chrono::steady_clock::now();
+  TV_RETURN_IF_ERROR(model.run(black, shape));
+  return std::chrono::steady_clock::now() - begin;
 }
 
 }  // namespace
@@ -112,8 +123,7 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   std::string path;
   if (model.weights || !spec.weights_file.empty()) {
     TV_RETURN_IF_ERROR(check_cancelled(fetch));
-    TV_ASSIGN_OR_RETURN(const FileBytes file,
-                        read_weights(model.weights, spec.weights_file, fetch));
+    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch));
     TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file));
     auto bound = bind_checkpoint(checkpoint, *model.network);
     if (!bound) return in_file(std::move(bound.error()), file.path);
@@ -126,7 +136,9 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   auto loaded = placement.backend->load(request);
   if (!loaded) return in_file(std::move(loaded.error()), path);
   ready.model = std::move(*loaded);
-  if (warm_up_size > 0) TV_RETURN_IF_ERROR(warm_up(*ready.model, warm_up_size));
+  if (warm_up_size > 0) {
+    TV_ASSIGN_OR_RETURN(ready.inference, warm_up(*ready.model, warm_up_size));
+  }
   return ready;
 }
 

@@ -2,6 +2,7 @@
 // the backend is a module opened at run time (libtvinference-cpu.so), never closed again.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -98,6 +99,10 @@ struct ModelSpec {
   std::string builder = {};          ///< with weights: ignored
   /// A local file for the architecture instead of the entry's own; no digest is asked of it.
   std::string weights_file = {};
+  /// What that file must have; empty: anything.
+  std::string weights_digest = {};
+  /// That file, when it has been read; nullptr: load_model() reads it.
+  std::shared_ptr<const FileBytes> file = {};
   std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
   /// Of a quantized builder without weights: BuildOptions::quantize. An entry says it by itself.
   bool quantize = false;
@@ -115,10 +120,12 @@ struct ReadyModel {
   std::string sha256;        ///< of the weight file; empty for random initialisation
   std::string device;        ///< "cpu", "cuda:0"
   std::string why_cpu = {};  ///< Placement's
+  /// Of one more inference after the warm-up; 0 without one.
+  std::chrono::nanoseconds inference{0};
 };
 
-/// fetch (or read) -> parse -> build -> bind -> load, then one inference at the given input size as
-/// warm-up (0 = none). Blocks; call it off the streaming thread.
+/// fetch (or read) -> parse -> build -> bind -> load, then two inferences at the given input size
+/// as warm-up, the second one measured (0 = none). Blocks; call it off the streaming thread.
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {},
                               int warm_up_size = 0);
 

@@ -1,0 +1,33 @@
+// A batch of pictures through a loaded model.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "elements/inference/batcher.hpp"
+#include "elements/inference/engine.hpp"
+
+namespace tv::inference {
+
+/// Runs a model for a Batcher. When the device has no memory for a batch, each half is tried by
+/// itself; any other failure of a batch is tried picture by picture, so that an error is the
+/// picture's own.
+class ModelRunner final : public BatchRunner {
+ public:
+  /// `side`: of the square pictures, pixels.
+  ModelRunner(std::unique_ptr<LoadedModel> model, int side)
+      : model_(std::move(model)), side_(side) {}
+
+  void run(std::span<Job* const> jobs) override;
+  LoadedModel& model() { return *model_; }
+
+ private:
+  Status run_together(std::span<Job* const> jobs);
+
+  const std::unique_ptr<LoadedModel> model_;
+  const int side_;
+  std::vector<float> inputs_;  // [n, 3, side, side]
+};
+
+}  // namespace tv::inference

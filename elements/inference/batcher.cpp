@@ -1,0 +1,205 @@
+#include "elements/inference/batcher.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace tv::inference {
+namespace {
+
+Error stopped() {
+  return {Code::kCancelled, "the model has ended", ""};
+}
+
+/// A runner that throws has a bug; the pictures that it left without an answer get this one.
+void run_guarded(BatchRunner& runner, std::span<Job* const> jobs) {
+  std::string what = "no result for a picture";
+  try {
+    runner.run(jobs);
+  } catch (const std::exception& exception) {
+    what = exception.what();
+  } catch (...) {
+    what = "exception of unknown type";
+  }
+  for (Job* job : jobs)
+    if (job->logits.empty() && !job->error)
+      job->error = Error{Code::kInternal, "internal error: " + what, "please report it"};
+}
+
+}  // namespace
+
+Batcher::StreamId Batcher::add_stream(const BatchTerms& terms) {
+  const std::lock_guard lock(mutex_);
+  streams_[next_stream_].terms = terms;
+  picks_.reserve(streams_.size());
+  return next_stream_++;
+}
+
+void Batcher::set_terms(StreamId stream, const BatchTerms& terms) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = streams_.find(stream); found != streams_.end())
+    found->second.terms = terms;
+  changed_.notify_one();
+}
+
+void Batcher::remove_stream(StreamId stream) {
+  std::deque<JobRef> dropped;  // let go of with no lock held
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  dropped.swap(found->second.waiting);
+  pending_ -= dropped.size();
+  streams_.erase(found);
+  changed_.notify_one();  // the others may have waited for this one
+}
+
+void Batcher::submit(StreamId stream, JobRef job) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = streams_.find(stream);
+    if (found != streams_.end() && !stopped_) {
+      job->submitted = Clock::now();
+      found->second.waiting.push_back(std::move(job));
+      ++pending_;
+      changed_.notify_one();
+      return;
+    }
+  }
+  job->error = stopped();
+  if (const std::shared_ptr<Completion> completion = std::move(job->completion))
+    completion->complete(job->id);
+}
+
+void Batcher::cancel(StreamId stream) {
+  std::deque<JobRef> dropped;
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  dropped.swap(found->second.waiting);
+  pending_ -= dropped.size();
+  found->second.hurried = false;
+}
+
+void Batcher::hurry(StreamId stream) {
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(stream);
+  if (found == streams_.end() || found->second.waiting.empty()) return;
+  found->second.hurried = true;
+  changed_.notify_one();
+}
+
+std::size_t Batcher::pending(StreamId stream) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = streams_.find(stream);
+  return found == streams_.end() ? 0 : found->second.waiting.size();
+}
+
+/// The next batch: from `turn_` on each stream gives one picture, then each another, as long as the
+/// batch is no larger than any of its streams wants.
+Batcher::Choice Batcher::plan(std::vector<std::pair<Stream*, std::size_t>>& picks) {
+  picks.clear();
+  const auto first = streams_.lower_bound(turn_);
+  const auto add = [&](auto begin, auto end) {
+    for (auto each = begin; each != end; ++each)
+      if (!each->second.waiting.empty()) picks.emplace_back(&each->second, 0);
+  };
+  add(first, streams_.end());
+  add(streams_.begin(), first);
+
+  Choice choice;
+  std::size_t limit = picks.empty() ? 0 : picks.front().first->terms.size;
+  bool grew = true;
+  while (grew && choice.count < limit) {
+    grew = false;
+    for (auto& [stream, count] : picks) {
+      if (choice.count >= limit) break;
+      if (stream->waiting.size() == count || stream->terms.size <= choice.count) continue;
+      ++count;
+      ++choice.count;
+      limit = std::min<std::size_t>(limit, stream->terms.size);
+      grew = true;
+    }
+  }
+  std::erase_if(picks, [](const auto& pick) { return pick.second == 0; });
+
+  choice.closes = choice.count >= limit;
+  for (const auto& [stream, count] : picks) {
+    choice.closes = choice.closes || stream->hurried;
+    choice.deadline =
+        std::min(choice.deadline, stream->waiting.front()->submitted + stream->terms.timeout);
+  }
+  const bool more_can_come = std::any_of(streams_.begin(), streams_.end(), [&](const auto& each) {
+    const Stream& stream = each.second;
+    return stream.terms.size > choice.count && stream.waiting.size() < stream.terms.in_flight;
+  });
+  choice.closes = choice.closes || !more_can_come || Clock::now() >= choice.deadline;
+  return choice;
+}
+
+void Batcher::take(std::vector<JobRef>& batch) {
+  for (const auto& [id, stream] : streams_)
+    if (!picks_.empty() && &stream == picks_.front().first) turn_ = id + 1;
+  for (auto& [stream, count] : picks_) {
+    for (; count > 0; --count) {
+      batch.push_back(std::move(stream->waiting.front()));
+      stream->waiting.pop_front();
+      --pending_;
+    }
+    if (stream->waiting.empty()) stream->hurried = false;
+  }
+}
+
+void Batcher::finish(std::vector<JobRef>& batch) {
+  for (JobRef& job : batch) {
+    const std::shared_ptr<Completion> completion = std::move(job->completion);
+    const std::uint64_t id = job->id;
+    job.reset();  // whoever is told finds nobody else holding it
+    if (completion) completion->complete(id);
+  }
+  batch.clear();
+}
+
+void Batcher::serve(BatchRunner& runner) {
+  std::vector<JobRef> batch;
+  std::vector<Job*> jobs;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopped_ || pending_ > 0; });
+    if (stopped_) break;
+    const Choice choice = plan(picks_);
+    if (!choice.closes) {
+      changed_.wait_until(lock, choice.deadline);
+      continue;
+    }
+    take(batch);
+    lock.unlock();
+    jobs.clear();
+    const Clock::time_point begun = Clock::now();
+    for (const JobRef& job : batch) {
+      jobs.push_back(job.get());
+      job->begun = begun;
+      job->batch = static_cast<unsigned>(batch.size());
+    }
+    run_guarded(runner, jobs);
+    const Clock::time_point ended = Clock::now();
+    for (const JobRef& job : batch) job->ended = ended;
+    finish(batch);
+    lock.lock();
+  }
+  for (auto& [id, stream] : streams_)
+    for (; !stream.waiting.empty(); stream.waiting.pop_front())
+      batch.push_back(std::move(stream.waiting.front()));
+  pending_ = 0;
+  lock.unlock();
+  for (const JobRef& job : batch) job->error = stopped();
+  finish(batch);
+}
+
+void Batcher::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  changed_.notify_one();
+}
+
+}  // namespace tv::inference

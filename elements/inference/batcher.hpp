@@ -1,0 +1,87 @@
+// Gathers the pictures of several streams into batches. No GLib, no LibTorch.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "elements/inference/job.hpp"
+
+namespace tv::inference {
+
+/// What runs a batch: a model, or a stub in tests. One thread at a time.
+class BatchRunner {
+ public:
+  virtual ~BatchRunner() = default;
+  /// Gives each job its logits or its error; does not tell their completions. 1 job or more.
+  virtual void run(std::span<Job* const> jobs) = 0;
+};
+
+/// What a stream wants.
+struct BatchTerms {
+  unsigned size = 1;                    ///< the largest batch in which its pictures travel, >= 1
+  std::chrono::nanoseconds timeout{0};  ///< how long a picture waits for company; 0: not at all
+  /// Pictures that it has inside at most: when every stream has as many, waiting is in vain.
+  unsigned in_flight = 1;
+};
+
+/// Thread-safe; serve() is the worker's. A batch leaves when it is full, when one of its pictures
+/// has waited long enough, when a stream is in a hurry, or when nothing more can come. Streams take
+/// turns, picture by picture, so that none waits for another's backlog.
+class Batcher {
+ public:
+  using StreamId = std::uint64_t;
+
+  StreamId add_stream(const BatchTerms& terms);
+  void set_terms(StreamId stream, const BatchTerms& terms);
+  /// Forgets the stream and its pictures that have not begun; nobody is told of them.
+  void remove_stream(StreamId stream);
+
+  /// Never waits. After stop(), and for an unknown stream, the job fails at once with Cancelled.
+  void submit(StreamId stream, JobRef job);
+  /// Forgets the pictures that have not begun; nobody is told of them.
+  void cancel(StreamId stream);
+  /// What the stream has here waits for no company, now (EOS, new caps, a query that drains).
+  void hurry(StreamId stream);
+  /// Pictures of the stream that have not begun.
+  std::size_t pending(StreamId stream) const;
+
+  /// The worker's loop: runs batches until stop(); then fails what is left with Cancelled.
+  void serve(BatchRunner& runner);
+  /// A batch that runs is ended first.
+  void stop();
+
+ private:
+  using Clock = Job::Clock;
+  struct Stream {
+    BatchTerms terms;
+    std::deque<JobRef> waiting;
+    bool hurried = false;
+  };
+  struct Choice {
+    std::size_t count = 0;
+    bool closes = false;
+    Clock::time_point deadline = Clock::time_point::max();  // when it closes by itself
+  };
+  Choice plan(std::vector<std::pair<Stream*, std::size_t>>& picks);
+  void take(std::vector<JobRef>& batch);
+  void finish(std::vector<JobRef>& batch);
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::map<StreamId, Stream> streams_;
+  StreamId next_stream_ = 1;
+  StreamId turn_ = 0;        // the stream with this id or the next one begins
+  std::size_t pending_ = 0;  // of all streams
+  bool stopped_ = false;
+  std::vector<std::pair<Stream*, std::size_t>> picks_;  // the next batch: how many of whom
+};
+
+}  // namespace tv::inference

@@ -1,0 +1,78 @@
+// One picture on its way through the network. No GLib, no LibTorch.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "elements/inference/ordered_queue.hpp"
+#include "model_registry/error.hpp"
+
+namespace tv::inference {
+
+/// Who makes it fills input, submits it, and reads the rest when the completion has come.
+struct Job {
+  using Clock = std::chrono::steady_clock;
+
+  std::vector<float> input;  ///< [3, side, side]
+
+  /// Told once, when the job is done; then let go of.
+  std::shared_ptr<Completion> completion;
+  std::uint64_t id = 0;  ///< what the completion calls it
+
+  std::vector<float> logits;   ///< [classes]; empty when there is an error
+  std::optional<Error> error;  ///< Cancelled: the model has ended
+  unsigned batch = 0;          ///< pictures that ran together with it, itself included
+  Clock::time_point submitted, begun, ended;
+};
+
+using JobRef = std::shared_ptr<Job>;
+
+/// Gives jobs out and takes them back when nobody holds them: their memory, about a megabyte each,
+/// is used again. Thread-safe; may go before its jobs.
+class JobPool {
+ public:
+  explicit JobPool(std::size_t input_size) : shared_(std::make_shared<Shared>()) {
+    shared_->input_size = input_size;
+  }
+
+  JobRef make() {
+    std::unique_ptr<Job> job;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      if (!shared_->idle.empty()) {
+        job = std::move(shared_->idle.back());
+        shared_->idle.pop_back();
+      }
+    }
+    if (!job) job = std::make_unique<Job>();
+    job->input.resize(shared_->input_size);
+    return {job.release(), [shared = std::weak_ptr(shared_)](Job* used) {
+              std::unique_ptr<Job> owned(used);
+              owned->completion.reset();
+              owned->logits.clear();
+              owned->error.reset();
+              const std::shared_ptr<Shared> pool = shared.lock();
+              if (!pool) return;
+              const std::lock_guard lock(pool->mutex);
+              if (pool->idle.size() < kMostIdle) pool->idle.push_back(std::move(owned));
+            }};
+  }
+
+ private:
+  static constexpr std::size_t kMostIdle = 64;
+  struct Shared {
+    Shared() { idle.reserve(kMostIdle); }
+    std::mutex mutex;
+    std::vector<std::unique_ptr<Job>> idle;
+    std::size_t input_size = 0;
+  };
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace tv::inference
