@@ -12,6 +12,7 @@ namespace tv {
 struct Release {
   void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
   void operator()(GstCaps* caps) const { gst_caps_unref(caps); }
+  void operator()(GstEvent* event) const { gst_event_unref(event); }
   void operator()(GstElement* element) const { gst_object_unref(element); }
   void operator()(GstMessage* message) const { gst_message_unref(message); }
   void operator()(GstStructure* structure) const { gst_structure_free(structure); }
@@ -20,6 +21,7 @@ struct Release {
 
 using BufferRef = std::unique_ptr<GstBuffer, Release>;
 using CapsRef = std::unique_ptr<GstCaps, Release>;
+using EventRef = std::unique_ptr<GstEvent, Release>;
 using ElementRef = std::unique_ptr<GstElement, Release>;
 using MessageRef = std::unique_ptr<GstMessage, Release>;
 using StructurePtr = std::unique_ptr<GstStructure, Release>;

@@ -67,8 +67,7 @@ void Batcher::submit(StreamId stream, JobRef job) {
     }
   }
   job->error = stopped();
-  if (const std::shared_ptr<Completion> completion = std::move(job->completion))
-    completion->complete(job->id);
+  job->finish();
 }
 
 void Batcher::cancel(StreamId stream) {
@@ -151,12 +150,7 @@ void Batcher::take(std::vector<JobRef>& batch) {
 }
 
 void Batcher::finish(std::vector<JobRef>& batch) {
-  for (JobRef& job : batch) {
-    const std::shared_ptr<Completion> completion = std::move(job->completion);
-    const std::uint64_t id = job->id;
-    job.reset();  // whoever is told finds nobody else holding it
-    if (completion) completion->complete(id);
-  }
+  for (const JobRef& job : batch) job->finish();
   batch.clear();
 }
 

@@ -1,6 +1,7 @@
 // One picture on its way through the network. No GLib, no LibTorch.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,16 @@ struct Job {
   std::optional<Error> error;  ///< Cancelled: the model has ended
   unsigned batch = 0;          ///< pictures that ran together with it, itself included
   Clock::time_point submitted, begun, ended;
+  /// Set before the completion is told, for who no longer waits for it. False for a cancelled job.
+  std::atomic<bool> done{false};
+
+  /// What finishes a job: tells its completion, with nothing of it touched afterwards.
+  void finish() {
+    const std::shared_ptr<Completion> told = std::move(completion);
+    const std::uint64_t told_id = id;
+    done.store(true, std::memory_order_release);
+    if (told) told->complete(told_id);
+  }
 };
 
 using JobRef = std::shared_ptr<Job>;
@@ -57,6 +68,7 @@ class JobPool {
               owned->completion.reset();
               owned->logits.clear();
               owned->error.reset();
+              owned->done.store(false, std::memory_order_relaxed);
               const std::shared_ptr<Shared> pool = shared.lock();
               if (!pool) return;
               const std::lock_guard lock(pool->mutex);

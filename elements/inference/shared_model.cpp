@@ -138,8 +138,7 @@ void SharedModel::submit(Batcher::StreamId stream, JobRef job) {
   if (process_ == getpid()) return batcher_.submit(stream, std::move(job));
   job->error = Error{Code::kUnavailable, "this process was forked while the model was running",
                      "start the pipeline in the process that classifies"};
-  if (const std::shared_ptr<Completion> completion = std::move(job->completion))
-    completion->complete(job->id);
+  job->finish();
 }
 
 }  // namespace tv::inference

@@ -15,34 +15,29 @@ std::uint64_t nanoseconds(Clock::duration span) {
 
 }  // namespace
 
-Flow::Flow(std::unique_ptr<inference::LoadedModel> model, const Transforms& recipe,
-           TransformsBackend backend)
-    : model_(std::move(model)), recipe_(recipe), backend_(backend) {
-  const auto side = static_cast<std::size_t>(recipe.crop_size);
-  input_.resize(3 * side * side);
+Result<std::vector<inference::Score>> best_classes(std::span<const float> logits, int k) {
+  std::vector<inference::Score> best = inference::top_k(logits, k);
+  if (best.empty())
+    return Error{Code::kBadCheckpoint, "the network's output holds NaN or infinite values",
+                 "the weights are broken, or were trained for another range of input"};
+  return best;
 }
 
-Status Flow::fit(int width, int height) {
-  if (preprocessor_ && preprocessor_->plan().width == width &&
-      preprocessor_->plan().height == height)
-    return {};
-  TV_ASSIGN_OR_RETURN(Plan plan, make_plan(recipe_, width, height, backend_));
-  TV_ASSIGN_OR_RETURN(preprocessor_, make_preprocessor(std::move(plan)));
-  return {};
+Flow::Flow(std::unique_ptr<inference::LoadedModel> model, const Transforms& recipe,
+           TransformsBackend backend)
+    : model_(std::move(model)), preparation_(recipe, backend) {
+  const auto side = static_cast<std::size_t>(recipe.crop_size);
+  input_.resize(3 * side * side);
 }
 
 Result<Scores> Flow::classify(const FrameView& frame, int k) {
   Scores scores;
   const auto begin = Clock::now();
-  TV_RETURN_IF_ERROR(fit(frame.width, frame.height));
-  TV_RETURN_IF_ERROR(preprocessor_->run(frame, input_));
+  TV_RETURN_IF_ERROR(preparation_.run(frame, input_));
   const auto ready = Clock::now();
-  const std::int64_t side = recipe_.crop_size;
+  const std::int64_t side = preparation_.recipe().crop_size;
   TV_ASSIGN_OR_RETURN(const std::vector<float> logits, model_->run(input_, {1, 3, side, side}));
-  scores.top = inference::top_k(logits, k);
-  if (scores.top.empty())
-    return Error{Code::kBadCheckpoint, "the network's output holds NaN or infinite values",
-                 "the weights are broken, or were trained for another range of input"};
+  TV_ASSIGN_OR_RETURN(scores.top, best_classes(logits, k));
   const auto end = Clock::now();
   scores.preprocess_ns = nanoseconds(ready - begin);
   scores.inference_ns = nanoseconds(end - ready);

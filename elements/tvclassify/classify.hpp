@@ -3,10 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "elements/inference/engine.hpp"
-#include "elements/preprocess/preprocess.hpp"
+#include "elements/tvclassify/prepare.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/transforms/plan.hpp"
 
@@ -18,6 +19,9 @@ struct Scores {
   std::uint64_t preprocess_ns = 0;
   std::uint64_t inference_ns = 0;
 };
+
+/// The k best classes of a picture's logits. Fails: BadCheckpoint (NaN or infinite logits).
+Result<std::vector<inference::Score>> best_classes(std::span<const float> logits, int k);
 
 /// A loaded model with its preprocessing. One thread at a time, always the same one: LibTorch keeps
 /// caches by thread.
@@ -32,13 +36,9 @@ class Flow {
   Result<Scores> classify(const FrameView& frame, int k);
 
  private:
-  Status fit(int width, int height);
-
   std::unique_ptr<inference::LoadedModel> model_;
-  Transforms recipe_;
-  TransformsBackend backend_;
-  std::unique_ptr<Preprocessor> preprocessor_;  // for the size of the last frame
-  std::vector<float> input_;                    // [1, 3, crop, crop]
+  Preparation preparation_;
+  std::vector<float> input_;  // [1, 3, crop, crop]
 };
 
 }  // namespace tv

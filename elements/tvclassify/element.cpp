@@ -4,13 +4,14 @@
  * videoconvert ! autovideosink
  *
  * The shell around Run: no arithmetic, no inference, no LibTorch. Setters store, start() judges,
- * each vfunc works on copies of the settings, stop() drops the run.
+ * each vfunc works on copies of the settings, stop() drops the run. Between the pads is an ordered
+ * queue: the streaming thread puts in, a task of the source pad takes out.
  */
 #include "elements/tvclassify/element.hpp"
 
-#include <gst/base/gstbasetransform.h>
 #include <gst/video/video.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,33 +60,27 @@ class Impl {
   Settings settings() const {
     return locked([&] { return settings_; });
   }
-  Stats stats() const {
-    return locked([&] { return stats_; });
+  LiveSettings live() const {
+    return locked([&] { return settings_.live; });
   }
   Snapshot snapshot() const {
-    return locked([&] {
-      return Snapshot{settings_, stats_,
-                      run_ ? std::optional<Choice>(run_->choice()) : std::nullopt};
-    });
+    const std::shared_ptr<Run> now = run();
+    return {settings(), counters_->stats(),
+            now ? std::optional<Choice>(now->choice()) : std::nullopt};
   }
   std::shared_ptr<Run> run() const {
     return locked([&] { return run_; });
   }
+  const std::shared_ptr<Counters>& counters() const { return counters_; }
 
   template <typename F>
   void change_settings(F&& change) {
     const std::lock_guard lock(mutex_);
     change(settings_);
   }
-  template <typename F>
-  void change_stats(F&& change) {
-    const std::lock_guard lock(mutex_);
-    change(stats_);
-  }
   void begin(std::shared_ptr<Run> run) {
     const std::lock_guard lock(mutex_);
     run_ = std::move(run);
-    stats_ = {};
   }
   /// False when it has been told before in this element's life.
   bool is_news(const std::string& text) {
@@ -99,9 +94,9 @@ class Impl {
   }
 
  private:
+  const std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
   mutable std::mutex mutex_;
   Settings settings_;
-  Stats stats_;
   std::shared_ptr<Run> run_;  // from start() to stop()
   std::set<std::string> told_;
 };
@@ -109,21 +104,27 @@ class Impl {
 }  // namespace
 
 struct GstTvClassify {
-  GstBaseTransform parent;
+  GstElement parent;
+  GstPad* sink;    // owned by the element
+  GstPad* source;  // owned by the element
   Impl* impl;
 };
 struct GstTvClassifyClass {
-  GstBaseTransformClass parent_class;
+  GstElementClass parent_class;
 };
 
-G_DEFINE_TYPE(GstTvClassify, gst_tv_classify, GST_TYPE_BASE_TRANSFORM)
+G_DEFINE_TYPE(GstTvClassify, gst_tv_classify, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(tvclassify, "tvclassify", GST_RANK_NONE, gst_tv_classify_get_type())
 
 namespace {
 
 template <typename T>
+GstTvClassify* self_of(T* object) {
+  return reinterpret_cast<GstTvClassify*>(object);
+}
+template <typename T>
 Impl& impl_of(T* object) {
-  return *reinterpret_cast<GstTvClassify*>(object)->impl;
+  return *self_of(object)->impl;
 }
 
 // ---- from start to stop -----------------------------------------------------------------------
@@ -155,114 +156,254 @@ void post_notices(GstElement* element, Impl& impl, const Choice& choice) {
     post_info(element, {Code::kInvalidArgument, license, ""}, Stage::kSettings);
 }
 
-gboolean start(GstBaseTransform* base) {
-  GstElement* element = GST_ELEMENT(base);
-  return no_throw<gboolean>(element, FALSE, [&]() -> gboolean {
-    Impl& impl = impl_of(base);
+/// What the settings ask for, or why not.
+Result<Choice> judge(const Settings& settings) {
+  Result<Choice> choice = choose(settings);
+  if (!choice && !settings.weights.empty())
+    choice.error().what =
+        "cannot load weights \"" + settings.weights + "\": " + choice.error().what;
+  return choice;
+}
+
+bool start(GstElement* element) {
+  return no_throw(element, false, [&] {
+    Impl& impl = impl_of(element);
     const Settings settings = impl.settings();
-    Result<Choice> choice = choose(settings);
+    Result<Choice> choice = judge(settings);
     if (!choice) {
-      Error& error = choice.error();
-      if (!settings.weights.empty())
-        error.what = "cannot load weights \"" + settings.weights + "\": " + error.what;
-      post_error(element, error, Stage::kSettings, asked_for(settings));
-      return FALSE;
+      post_error(element, choice.error(), Stage::kSettings, asked_for(settings));
+      return false;
     }
     post_notices(element, impl, *choice);
-    impl.begin(std::make_shared<Run>(element, std::move(*choice), settings));
-    return TRUE;
+    impl.counters()->reset();
+    impl.begin(std::make_shared<Run>(element, std::move(*choice), settings, impl.counters()));
+    return true;
   });
 }
 
-gboolean set_caps(GstBaseTransform* base, GstCaps* caps, GstCaps*) {
-  GstElement* element = GST_ELEMENT(base);
-  return no_throw<gboolean>(element, FALSE, [&]() -> gboolean {
-    const std::shared_ptr<Run> run = impl_of(base).run();
-    if (!run) return FALSE;
-    const Status status = run->set_caps(caps);
-    if (!status) run->report(status.error(), Stage::kCaps);
-    GST_DEBUG_OBJECT(element, "frames are %" GST_PTR_FORMAT, static_cast<void*>(caps));
-    return static_cast<bool>(status);
-  });
-}
-
-gboolean sink_event(GstBaseTransform* base, GstEvent* event) {
-  no_throw(GST_ELEMENT(base), 0, [&] {
-    const std::shared_ptr<Run> run = impl_of(base).run();
-    if (!run) return 0;
-    switch (GST_EVENT_TYPE(event)) {
-      case GST_EVENT_FLUSH_START:
-        run->set_flushing(true);
-        break;
-      case GST_EVENT_FLUSH_STOP:
-        run->set_flushing(false);
-        run->forget();
-        break;
-      case GST_EVENT_STREAM_START:
-        run->forget();
-        break;
-      default:
-        break;
-    }
+void stop(GstElement* element) {
+  no_throw(element, 0, [&] {
+    // Waits for the loading thread, and for a running inference when nobody else has the model.
+    if (const std::shared_ptr<Run> run = impl_of(element).end()) run->close();
     return 0;
   });
-  return GST_BASE_TRANSFORM_CLASS(gst_tv_classify_parent_class)->sink_event(base, event);
 }
 
-// The base class answers a QoS event by dropping frames, which this element never does: it is kept
-// from seeing them, and late frames pass without being classified.
-gboolean src_event(GstBaseTransform* base, GstEvent* event) {
-  if (GST_EVENT_TYPE(event) != GST_EVENT_QOS)
-    return GST_BASE_TRANSFORM_CLASS(gst_tv_classify_parent_class)->src_event(base, event);
-  gdouble proportion = 1;
-  GstClockTimeDiff diff = 0;
-  GstClockTime timestamp = GST_CLOCK_TIME_NONE;
-  gst_event_parse_qos(event, nullptr, &proportion, &diff, &timestamp);
-  no_throw(GST_ELEMENT(base), 0, [&] {
-    const std::shared_ptr<Run> run = impl_of(base).run();
-    if (!run || !GST_CLOCK_TIME_IS_VALID(timestamp)) return 0;
-    const bool before_zero = diff < 0 && static_cast<GstClockTime>(-diff) > timestamp;
-    run->note_qos(proportion, before_zero ? 0 : timestamp + static_cast<GstClockTime>(diff));
-    return 0;
-  });
-  return gst_pad_push_event(base->sinkpad, event);
-}
-
-GstFlowReturn transform_ip(GstBaseTransform* base, GstBuffer* buffer) {
-  return no_throw(GST_ELEMENT(base), GST_FLOW_ERROR, [&] {
-    Impl& impl = impl_of(base);
-    const std::shared_ptr<Run> run = impl.run();
-    if (!run) return GST_FLOW_FLUSHING;
-    const Run::Outcome outcome = run->judge(buffer, &base->segment, impl.settings(),
-                                            gst_base_transform_is_qos_enabled(base), impl.stats());
-    if (outcome.judged)
-      impl.change_stats([&](Stats& stats) {
-        stats.add(outcome.result.status);
-        if (!outcome.scores) return;
-        stats.preprocess.add(outcome.scores->preprocess_ns);
-        stats.inference.add(outcome.scores->inference_ns);
-        stats.total.add(outcome.result.latency_ns);
-      });
-    return outcome.flow;
-  });
-}
-
-gboolean stop(GstBaseTransform* base) {
-  return no_throw<gboolean>(GST_ELEMENT(base), TRUE, [&]() -> gboolean {
-    // Ends the worker: a download is cancelled, an inference runs to its end.
-    if (const std::shared_ptr<Run> run = impl_of(base).end()) run->close();
-    return TRUE;
-  });
+/// Other weights while running.
+void change_weights(GstElement* element, Impl& impl, Run& run) {
+  const Settings settings = impl.settings();
+  Result<Choice> choice = judge(settings);
+  if (!choice) {
+    Error& error = choice.error();
+    error.what += "; those before go on";
+    post_warning(element, error, Stage::kSettings, asked_for(settings));
+    return;
+  }
+  post_notices(element, impl, *choice);
+  run.change_weights(std::move(*choice), settings);
 }
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
-  // The base class waits for the streaming thread, which may be waiting for the model.
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(element))
+    return GST_STATE_CHANGE_FAILURE;
+  // The pads are deactivated next, which waits for the streaming threads: nothing may hold them.
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     no_throw(element, 0, [&] {
       if (const std::shared_ptr<Run> run = impl_of(element).run()) run->close();
       return 0;
     });
-  return GST_ELEMENT_CLASS(gst_tv_classify_parent_class)->change_state(element, transition);
+  const GstStateChangeReturn result =
+      GST_ELEMENT_CLASS(gst_tv_classify_parent_class)->change_state(element, transition);
+  const bool failed_to_start =
+      transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY || failed_to_start) stop(element);
+  return result;
+}
+
+// ---- the pads ---------------------------------------------------------------------------------
+
+// The macros of these names do not compile without a warning in C++20.
+bool is_serialized(const GstEvent* event) {
+  return (gst_event_type_get_flags(event->type) & GST_EVENT_TYPE_SERIALIZED) != 0;
+}
+bool is_serialized(const GstQuery* query) {
+  return (gst_query_type_get_flags(query->type) & GST_QUERY_TYPE_SERIALIZED) != 0;
+}
+
+void loop(gpointer data) {
+  auto* const self = static_cast<GstTvClassify*>(data);
+  const GstFlowReturn flow = no_throw(GST_ELEMENT(self), GST_FLOW_ERROR, [&] {
+    const std::shared_ptr<Run> run = self->impl->run();
+    return run ? run->deliver(self->source) : GST_FLOW_FLUSHING;
+  });
+  if (flow == GST_FLOW_OK) return;
+  GST_DEBUG_OBJECT(self, "stops pushing: %s", gst_flow_get_name(flow));
+  gst_pad_pause_task(self->source);
+}
+
+gboolean activate_source(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
+  if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
+    const std::shared_ptr<Run> run = impl_of(parent).run();
+    if (active) {
+      if (!run) return FALSE;
+      run->open();
+      return gst_pad_start_task(pad, loop, parent, nullptr);
+    }
+    if (run) run->shut(GST_FLOW_FLUSHING);
+    return gst_pad_stop_task(pad);
+  });
+}
+
+gboolean activate_sink(GstPad*, GstObject* parent, GstPadMode mode, gboolean active) {
+  if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
+    const std::shared_ptr<Run> run = impl_of(parent).run();
+    if (!active && run) run->shut(GST_FLOW_FLUSHING);
+    return TRUE;
+  });
+}
+
+GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
+  BufferRef owned(buffer);
+  return no_throw(GST_ELEMENT(parent), GST_FLOW_ERROR, [&] {
+    Impl& impl = impl_of(parent);
+    const std::shared_ptr<Run> run = impl.run();
+    return run ? run->accept(std::move(owned), impl.live()) : GST_FLOW_FLUSHING;
+  });
+}
+
+/// Nobody hears of the flow return behind an EOS: then it is an error message.
+void report_lost_flow(GstTvClassify* self, const Run& run) {
+  const GstFlowReturn flow = run.flow();
+  if (run.has_reported() || (flow != GST_FLOW_NOT_LINKED && flow > GST_FLOW_EOS)) return;
+  GST_ELEMENT_FLOW_ERROR(self, flow);
+}
+
+gboolean serialized_event(GstTvClassify* self, Run& run, EventRef event) {
+  const GstEventType type = GST_EVENT_TYPE(event.get());
+  if (type == GST_EVENT_CAPS) {
+    GstCaps* caps = nullptr;
+    gst_event_parse_caps(event.get(), &caps);
+    GST_DEBUG_OBJECT(self, "frames are %" GST_PTR_FORMAT, static_cast<void*>(caps));
+    if (const Status status = run.set_caps(caps); !status) {
+      run.report(status.error(), Stage::kCaps);
+      return FALSE;
+    }
+  } else if (type == GST_EVENT_SEGMENT) {
+    GstSegment segment;
+    gst_event_copy_segment(event.get(), &segment);
+    run.set_segment(segment);
+  }
+  if (run.pass(std::move(event))) return TRUE;
+  if (type == GST_EVENT_EOS) report_lost_flow(self, run);
+  return FALSE;
+}
+
+gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
+  EventRef owned(event);
+  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
+    GstTvClassify* const self = self_of(parent);
+    const std::shared_ptr<Run> run = self->impl->run();
+    if (!run) return gst_pad_event_default(pad, parent, owned.release());
+    switch (GST_EVENT_TYPE(event)) {
+      case GST_EVENT_FLUSH_START: {
+        // Downstream first: it frees the source thread where that is pushing.
+        const gboolean pushed = gst_pad_push_event(self->source, owned.release());
+        run->begin_flush();
+        gst_pad_pause_task(self->source);
+        return pushed;
+      }
+      case GST_EVENT_FLUSH_STOP: {
+        const gboolean pushed = gst_pad_push_event(self->source, owned.release());
+        if (GST_PAD_MODE(self->source) != GST_PAD_MODE_PUSH) return pushed;
+        run->end_flush();
+        gst_pad_start_task(self->source, loop, self, nullptr);
+        return pushed;
+      }
+      default:
+        if (is_serialized(event)) return serialized_event(self, *run, std::move(owned));
+        return gst_pad_push_event(self->source, owned.release());
+    }
+  });
+}
+
+/// Frames that are inside are taken from upstream's pool, too.
+void ask_for_more_buffers(GstQuery* query, guint depth) {
+  const guint pools = gst_query_get_n_allocation_pools(query);
+  for (guint i = 0; i < pools; ++i) {
+    GstBufferPool* pool = nullptr;
+    guint size = 0, min = 0, max = 0;
+    gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &min, &max);
+    if (max > 0) max = max > G_MAXUINT - depth ? 0 : max + depth;
+    gst_query_set_nth_allocation_pool(query, i, pool, size, min + depth, max);
+    if (pool) gst_object_unref(pool);
+  }
+  GstCaps* caps = nullptr;
+  GstVideoInfo info;
+  gst_query_parse_allocation(query, &caps, nullptr);
+  if (pools == 0 && caps && gst_video_info_from_caps(&info, caps))
+    gst_query_add_allocation_pool(query, nullptr, static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)),
+                                  depth, 0);
+}
+
+gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
+    if (!is_serialized(query)) return gst_pad_query_default(pad, parent, query);
+    GstTvClassify* const self = self_of(parent);
+    const std::shared_ptr<Run> run = self->impl->run();
+    // Its place is behind what came before, the caps above all.
+    if (!run || !run->drain()) return FALSE;
+    const bool answered = gst_pad_peer_query(self->source, query) != FALSE;
+    if (answered && GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
+      ask_for_more_buffers(query, self->impl->settings().max_in_flight);
+    return answered;
+  });
+}
+
+gboolean source_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return gst_pad_query_default(pad, parent, query);
+  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
+    GstTvClassify* const self = self_of(parent);
+    if (!gst_pad_peer_query(self->sink, query)) return FALSE;
+    const std::shared_ptr<Run> run = self->impl->run();
+    if (!run) return TRUE;
+    gboolean live = FALSE;
+    GstClockTime min = 0, max = 0;
+    gst_query_parse_latency(query, &live, &min, &max);
+    const Run::Latency own = run->latency();
+    const bool unlimited = !GST_CLOCK_TIME_IS_VALID(max) || !GST_CLOCK_TIME_IS_VALID(own.max);
+    gst_query_set_latency(query, live, min + own.min,
+                          unlimited ? GST_CLOCK_TIME_NONE : max + own.max);
+    return TRUE;
+  });
+}
+
+void note_qos(Run& run, GstEvent* event) {
+  gdouble proportion = 1;
+  GstClockTimeDiff diff = 0;
+  GstClockTime timestamp = GST_CLOCK_TIME_NONE;
+  gst_event_parse_qos(event, nullptr, &proportion, &diff, &timestamp);
+  if (!GST_CLOCK_TIME_IS_VALID(timestamp)) return;
+  const bool before_zero = diff < 0 && static_cast<GstClockTime>(-diff) > timestamp;
+  run.note_qos(proportion, before_zero ? 0 : timestamp + static_cast<GstClockTime>(diff));
+}
+
+gboolean source_event(GstPad*, GstObject* parent, GstEvent* event) {
+  GstTvClassify* const self = self_of(parent);
+  EventRef owned(event);
+  no_throw(GST_ELEMENT(parent), 0, [&] {
+    const std::shared_ptr<Run> run = self->impl->run();
+    if (!run) return 0;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) note_qos(*run, event);
+    // Somebody may be linked now: try again.
+    if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE && run->flow() == GST_FLOW_NOT_LINKED) {
+      run->open();
+      gst_pad_start_task(self->source, loop, self, nullptr);
+    }
+    return 0;
+  });
+  return gst_pad_push_event(self->sink, owned.release());
 }
 
 // ---- properties -------------------------------------------------------------------------------
@@ -272,7 +413,7 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     const Property& property = properties()[id - 1];
     Impl& impl = impl_of(object);
     impl.change_settings([&](Settings& settings) { property.set(settings, value); });
-    if (!property.live && impl.run())
+    if (property.effect == Property::Effect::kNextStart && impl.run())
       post_warning(GST_ELEMENT(object),
                    {Code::kInvalidArgument,
                     std::string("property \"") + spec->name + "\" was set while running",
@@ -280,6 +421,22 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
                    Stage::kSettings);
     return 0;
   });
+}
+
+/// All properties of one g_object_set() come together: a name and a file that belong to each other
+/// are judged once, as a pair.
+void properties_changed(GObject* object, guint count, GParamSpec** specs) {
+  no_throw(GST_ELEMENT(object), 0, [&] {
+    Impl& impl = impl_of(object);
+    const std::shared_ptr<Run> run = impl.run();
+    const bool asks_for_a_model = std::any_of(specs, specs + count, [](const GParamSpec* spec) {
+      return spec->owner_type == gst_tv_classify_get_type() &&
+             properties()[spec->param_id - 1].effect == Property::Effect::kNewModel;
+    });
+    if (run && asks_for_a_model) change_weights(GST_ELEMENT(object), impl, *run);
+    return 0;
+  });
+  G_OBJECT_CLASS(gst_tv_classify_parent_class)->dispatch_properties_changed(object, count, specs);
 }
 
 void get_property(GObject* object, guint id, GValue* value, GParamSpec*) {
@@ -337,9 +494,9 @@ std::string weights_list() {
 static void gst_tv_classify_class_init(GstTvClassifyClass* klass) {
   auto* object = G_OBJECT_CLASS(klass);
   auto* element = GST_ELEMENT_CLASS(klass);
-  auto* base = GST_BASE_TRANSFORM_CLASS(klass);
   object->set_property = set_property;
   object->get_property = get_property;
+  object->dispatch_properties_changed = properties_changed;
   object->finalize = finalize;
   const std::span<const Property> rows = properties();
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -356,18 +513,21 @@ static void gst_tv_classify_class_init(GstTvClassifyClass* klass) {
     return 0;
   });
   element->change_state = change_state;
-
-  base->start = start;
-  base->set_caps = set_caps;
-  base->sink_event = sink_event;
-  base->src_event = src_event;
-  base->transform_ip = transform_ip;
-  base->stop = stop;
 }
 
 static void gst_tv_classify_init(GstTvClassify* self) {
   self->impl = new Impl;
-  auto* base = GST_BASE_TRANSFORM(self);
-  gst_base_transform_set_in_place(base, TRUE);
-  gst_base_transform_set_gap_aware(base, TRUE);
+  self->sink = gst_pad_new_from_static_template(&kSinkTemplate, "sink");
+  gst_pad_set_activatemode_function(self->sink, activate_sink);
+  gst_pad_set_chain_function(self->sink, chain);
+  gst_pad_set_event_function(self->sink, sink_event);
+  gst_pad_set_query_function(self->sink, sink_query);
+  self->source = gst_pad_new_from_static_template(&kSourceTemplate, "src");
+  gst_pad_set_activatemode_function(self->source, activate_source);
+  gst_pad_set_event_function(self->source, source_event);
+  gst_pad_set_query_function(self->source, source_query);
+  for (GstPad* pad : {self->sink, self->source}) {
+    GST_PAD_SET_PROXY_CAPS(pad);
+    gst_element_add_pad(GST_ELEMENT(self), pad);
+  }
 }

@@ -17,20 +17,22 @@ FrameResult History::skipped(std::string_view reason) const {
 
 std::optional<History::Change> History::note(const FrameResult& result) {
   if (last_) ++last_->age;
-  ++since_attempt_;
-  if (result.status == FrameStatus::kOk || result.status == FrameStatus::kFailed) {
-    attempted_ = true;
-    since_attempt_ = 0;
-  }
   if (result.status == FrameStatus::kFailed) {
     ++consecutive_failures_;
     ++failures_;
   }
-  if (result.status != FrameStatus::kOk) return std::nullopt;
+  return result.status == FrameStatus::kOk ? replace(result, 0) : std::nullopt;
+}
 
+std::optional<History::Change> History::note_late(const FrameResult& result, std::uint32_t age) {
+  // skipped() adds the one frame that it is asked for.
+  return replace(result, age - 1);
+}
+
+std::optional<History::Change> History::replace(const FrameResult& result, std::uint32_t age) {
   consecutive_failures_ = 0;
   last_ = result;
-  last_->age = 0;
+  last_->age = age;
   Label top = result.labels.empty() ? Label{} : result.labels.front();
   Label previous = std::exchange(top_, top);
   if (previous.index == top.index) return std::nullopt;
@@ -38,8 +40,6 @@ std::optional<History::Change> History::note(const FrameResult& result) {
 }
 
 void History::forget() {
-  attempted_ = false;
-  since_attempt_ = 0;
   last_.reset();
   top_ = {};
 }

@@ -1,4 +1,4 @@
-// What earlier frames of a stream mean for the next one. Plain data, streaming thread only.
+// What earlier frames of a stream mean for the next one. Plain data, one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,24 @@
 
 namespace tv {
 
+/// Which frames are to be classified.
+class Cadence {
+ public:
+  /// True for the first frame, and for the n-th after the last attempt (n = interval).
+  bool due(unsigned interval) const { return !attempted_ || since_attempt_ + 1 >= interval; }
+  /// Each frame once: whether it was attempted.
+  void note(bool attempted) {
+    since_attempt_ = attempted ? 0 : since_attempt_ + 1;
+    attempted_ = attempted_ || attempted;
+  }
+  /// A new stream, a flush, other weights: the next frame is due.
+  void forget() { *this = {}; }
+
+ private:
+  bool attempted_ = false;
+  std::uint32_t since_attempt_ = 0;  // frames after the last attempt
+};
+
 class History {
  public:
   /// A change of the top label; an absent one has index -1.
@@ -16,16 +34,15 @@ class History {
     Label previous, current;
   };
 
-  /// True when a frame is to be classified: the first one, and the n-th after the last attempt (n =
-  /// interval).
-  bool due(unsigned interval) const { return !attempted_ || since_attempt_ + 1 >= interval; }
-
   /// The result of a frame that is left out: the last labels with their age.
   FrameResult skipped(std::string_view reason) const;
 
   /// Takes note of a frame's result, each frame once. Says when the top label is another than that
   /// of the last classified frame.
   std::optional<Change> note(const FrameResult& result);
+
+  /// Takes note of a result that came after its frame had left, `age` frames before the next one.
+  std::optional<Change> note_late(const FrameResult& result, std::uint32_t age);
 
   /// Failures since the last classified frame; gaps and skipped frames do not count.
   unsigned consecutive_failures() const { return consecutive_failures_; }
@@ -37,8 +54,8 @@ class History {
   void forget();
 
  private:
-  bool attempted_ = false;
-  std::uint32_t since_attempt_ = 0;  // frames after the last attempt
+  std::optional<Change> replace(const FrameResult& result, std::uint32_t age);
+
   std::optional<FrameResult> last_;  // of the last classified frame; its age grows
   Label top_;                        // of the last classified frame
   unsigned consecutive_failures_ = 0;

@@ -114,13 +114,20 @@ StructurePtr make_weights_info(const Weights& weights, const Transforms& recipe)
   return info;
 }
 
-StructurePtr make_stats(const Stats& stats) {
+StructurePtr make_stats(const char* name, const Stats& stats) {
   StructurePtr structure(gst_structure_new(
-      "stats", "frames-in", G_TYPE_UINT64, stats.frames_in, "ok", G_TYPE_UINT64,
+      name, "frames-in", G_TYPE_UINT64, stats.frames_in, "ok", G_TYPE_UINT64,
       stats.count(FrameStatus::kOk), "gap", G_TYPE_UINT64, stats.count(FrameStatus::kGap),
       "skipped", G_TYPE_UINT64, stats.count(FrameStatus::kSkipped), "failed", G_TYPE_UINT64,
-      stats.count(FrameStatus::kFailed), nullptr));
+      stats.count(FrameStatus::kFailed), "in-flight", G_TYPE_UINT64, stats.in_flight(), "flushed",
+      G_TYPE_UINT64, stats.flushed, "batch-max", G_TYPE_UINT64, stats.batch.largest, "batch-mean",
+      G_TYPE_DOUBLE,
+      stats.batch.count == 0
+          ? 0.0
+          : static_cast<double>(stats.batch.sum) / static_cast<double>(stats.batch.count),
+      nullptr));
   set_timing(structure.get(), "preprocess", stats.preprocess);
+  set_timing(structure.get(), "queue", stats.queue);
   set_timing(structure.get(), "inference", stats.inference);
   set_timing(structure.get(), "total", stats.total);
   return structure;

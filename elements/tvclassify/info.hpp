@@ -22,8 +22,9 @@ gchar** make_strv(std::span<const std::string> texts);
 /// of int (height, width), None left out.
 StructurePtr make_weights_info(const Weights& weights, const Transforms& recipe);
 
-/// Structure "stats": frames-in, ok, gap, skipped, failed (guint64) and for preprocess, inference
-/// and total each X-last, X-mean, X-max (guint64, nanoseconds).
-StructurePtr make_stats(const Stats& stats);
+/// frames-in, ok, gap, skipped, failed, in-flight, flushed (guint64); for preprocess, queue,
+/// inference and total each X-last, X-mean, X-max (guint64, nanoseconds); batch-mean, batch-max
+/// (double, guint64, pictures).
+StructurePtr make_stats(const char* name, const Stats& stats);
 
 }  // namespace tv

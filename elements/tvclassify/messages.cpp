@@ -1,5 +1,9 @@
 #include "elements/tvclassify/messages.hpp"
 
+#include <utility>
+
+#include "elements/tvclassify/info.hpp"
+
 namespace tv {
 namespace {
 
@@ -45,6 +49,25 @@ void post_class_changed(GstElement* element, const ModelIdentity& identity, cons
   set_string(structure.get(), "previous-label", previous.text);
   set_string(structure.get(), "label", current.text);
   set_times(structure.get(), times);
+  post(element, std::move(structure));
+}
+
+void post_weights_changed(GstElement* element, const ModelIdentity& previous,
+                          const ModelIdentity& current, const FrameTimes& times) {
+  StructurePtr structure(gst_structure_new_empty("weights-changed"));
+  set_string(structure.get(), "element", current.element);
+  set_string(structure.get(), "previous-weights", previous.weights);
+  set_string(structure.get(), "previous-digest", previous.digest);
+  set_string(structure.get(), "weights", current.weights);
+  set_string(structure.get(), "model-digest", current.digest);
+  set_times(structure.get(), times);
+  post(element, std::move(structure));
+}
+
+void post_stats(GstElement* element, const ModelIdentity& identity, const Stats& stats) {
+  StructurePtr structure = make_stats("tvclassify-stats", stats);
+  set_string(structure.get(), "element", identity.element);
+  set_string(structure.get(), "weights", identity.weights);
   post(element, std::move(structure));
 }
 

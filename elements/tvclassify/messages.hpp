@@ -37,6 +37,14 @@ void post_class_changed(GstElement* element, const ModelIdentity& identity, cons
 void post_progress(GstElement* element, GstProgressType type, const std::string& text,
                    int percent = 0);
 
+/// Element message "weights-changed": the frame with these times is the first one of the other
+/// weights. Fields previous-weights, previous-digest, weights, model-digest, element.
+void post_weights_changed(GstElement* element, const ModelIdentity& previous,
+                          const ModelIdentity& current, const FrameTimes& times);
+
+/// Element message "tvclassify-stats": the fields of the stats property.
+void post_stats(GstElement* element, const ModelIdentity& identity, const Stats& stats);
+
 /// QOS message for a frame that passed without being classified because it was late.
 void post_qos(GstElement* element, const FrameTimes& times, const Stats& stats, double proportion,
               GstClockTime earliest_time);

@@ -11,8 +11,13 @@ namespace {
 constexpr auto kRead = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 constexpr auto kAtStart =
     static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+constexpr auto kNextFrame = Property::Effect::kNextFrame;
+constexpr auto kNewModel = Property::Effect::kNewModel;
 constexpr auto kLive = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
                                                 GST_PARAM_MUTABLE_PLAYING);
+
+/// Of times that are waited for, nanoseconds.
+constexpr guint64 kLongest = 60 * GST_SECOND;
 
 // ---- enums ------------------------------------------------------------------------------------
 
@@ -44,6 +49,19 @@ GType backend_type() {
        "torchvision on a PIL image: how the published accuracies were measured", "pil"},
       {0, nullptr, nullptr}};
   static const GType type = make_enum("GstTvClassifyTransformsBackend", kValues);
+  return type;
+}
+
+GType latency_mode_type() {
+  static const GEnumValue kValues[] = {
+      {number(LatencyMode::kComplete),
+       "Every frame is classified; a slow model slows the stream down", "complete"},
+      {number(LatencyMode::kLive),
+       "Frames leave within max-latency; one that inference did not reach carries the newest "
+       "result",
+       "live"},
+      {0, nullptr, nullptr}};
+  static const GType type = make_enum("GstTvClassifyLatencyMode", kValues);
   return type;
 }
 
@@ -86,7 +104,7 @@ void get_available(const Snapshot&, GValue* value) {
 }
 
 void get_stats(const Snapshot& snapshot, GValue* value) {
-  g_value_take_boxed(value, make_stats(snapshot.stats).release());
+  g_value_take_boxed(value, make_stats("stats", snapshot.stats).release());
 }
 
 // ---- the table --------------------------------------------------------------------------------
@@ -96,17 +114,18 @@ const Property kProperties[] = {
   {[] { return g_param_spec_string("weights", "Weights",
       "Name of the weights; decides network, preprocessing and categories. \"ResNet50_Weights.IMAGENET1K_V2\", "
       "\"ResNet50_Weights.DEFAULT\", \"resnet50\" (its DEFAULT), any letter case, or an entry of your own; see "
-      "available-weights. With \"model\" the entry alone (\"DEFAULT\"), or \"none\" for random initialisation. Must be set",
-      "", kAtStart); },
+      "available-weights. With \"model\" the entry alone (\"DEFAULT\"), or \"none\" for random initialisation. Must be set. Set in "
+      "PLAYING, the new weights are loaded in the background and take over at a frame boundary",
+      "", kLive); },
    [](Settings& s, const GValue* v) { s.weights = text_of(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights.c_str()); }},
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights.c_str()); }, kNewModel},
 
   {[] { return g_param_spec_string("model", "Model",
       "Builder of the network, as torchvision calls it (\"resnet50\"); empty: that of \"weights\". With \"weights\" they must "
-      "belong together; with weights-file alone the file is loaded into it, and classes have numbers for names", "",
-      kAtStart); },
+      "belong together; with weights-file alone the file is loaded into it, and classes have numbers for names. Acts as \"weights\" does", "",
+      kLive); },
    [](Settings& s, const GValue* v) { s.model = text_of(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.model.c_str()); }},
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.model.c_str()); }, kNewModel},
 
   {[] { return g_param_spec_boolean("pretrained", "Pretrained",
       "Deprecated, use \"weights\": with \"model\", true means its IMAGENET1K_V1 (never DEFAULT), false random "
@@ -122,10 +141,11 @@ const Property kProperties[] = {
 
   {[] { return g_param_spec_string("weights-file", "Weights file",
       "Path of a local file to load into the network of \"weights\" instead of the published one, as written by "
-      "torch.save(model.state_dict()). No digest is asked of it; empty: the published file, from the cache or by download",
-      "", kAtStart); },
+      "torch.save(model.state_dict()). No digest is asked of it; empty: the published file, from the cache or by download. "
+      "Acts as \"weights\" does",
+      "", kLive); },
    [](Settings& s, const GValue* v) { s.weights_file = text_of(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights_file.c_str()); }},
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.weights_file.c_str()); }, kNewModel},
 
   {[] { return g_param_spec_string("device", "Device",
       "Where to compute: \"auto\" (the best there is), \"cpu\", \"cuda\" or \"cuda:N\"", "auto", kAtStart); },
@@ -139,19 +159,19 @@ const Property kProperties[] = {
 
   {[] { return g_param_spec_uint("top-k", "Top k",
       "How many classes a result lists at most, best first", 1, 1000, 5, kLive); },
-   [](Settings& s, const GValue* v) { s.top_k = g_value_get_uint(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.top_k); }, true},
+   [](Settings& s, const GValue* v) { s.live.top_k = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.live.top_k); }, kNextFrame},
 
   {[] { return g_param_spec_double("threshold", "Threshold",
       "Lowest score (softmax probability) that a result lists", 0, 1, 0, kLive); },
-   [](Settings& s, const GValue* v) { s.threshold = g_value_get_double(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_double(v, s.settings.threshold); }, true},
+   [](Settings& s, const GValue* v) { s.live.threshold = g_value_get_double(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_double(v, s.settings.live.threshold); }, kNextFrame},
 
   {[] { return g_param_spec_uint("interval", "Interval",
       "Classify every n-th frame; the others pass with status \"skipped\" and carry the last labels with their age in "
       "frames", 1, G_MAXUINT, 1, kLive); },
-   [](Settings& s, const GValue* v) { s.interval = g_value_get_uint(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.interval); }, true},
+   [](Settings& s, const GValue* v) { s.live.interval = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.live.interval); }, kNextFrame},
 
   {[] { return g_param_spec_int("crop-size", "Crop size",
       "Side of the square that the network sees, pixels; 0: as published with the weights", 0, 16384, 0, kAtStart); },
@@ -173,14 +193,14 @@ const Property kProperties[] = {
   {[] { return g_param_spec_boolean("post-messages", "Post messages",
       "Post an element message \"tvclassify\" on the bus for each classified frame (\"class-changed\" is always posted)",
       FALSE, kLive); },
-   [](Settings& s, const GValue* v) { s.post_messages = g_value_get_boolean(v) != FALSE; },
-   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.post_messages); }, true},
+   [](Settings& s, const GValue* v) { s.live.post_messages = g_value_get_boolean(v) != FALSE; },
+   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.live.post_messages); }, kNextFrame},
 
   {[] { return g_param_spec_uint("max-consecutive-failures", "Max consecutive failures",
       "A frame that cannot be classified passes with status \"failed\" and a warning; so many of them in a row are an "
       "error that ends the stream. 0: never", 0, G_MAXUINT, 30, kLive); },
-   [](Settings& s, const GValue* v) { s.max_consecutive_failures = g_value_get_uint(v); },
-   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.max_consecutive_failures); }, true},
+   [](Settings& s, const GValue* v) { s.live.max_consecutive_failures = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.live.max_consecutive_failures); }, kNextFrame},
 
   {[] { return g_param_spec_enum("executor", "Executor",
       "For debugging: how the network is computed", executor_type(), number(inference::Executor::kFused), kAtStart); },
@@ -193,6 +213,58 @@ const Property kProperties[] = {
    [](Settings& s, const GValue* v) { s.offline = g_value_get_boolean(v) != FALSE; },
    [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.offline); }},
 
+  {[] { return g_param_spec_boolean("share", "Share",
+      "Use one loaded model together with all elements of this process that want the same one (weights or file digest, "
+      "device, executor, input size)", TRUE, kAtStart); },
+   [](Settings& s, const GValue* v) { s.share = g_value_get_boolean(v) != FALSE; },
+   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.share); }},
+
+  {[] { return g_param_spec_string("model-id", "Model id",
+      "Name of a group: elements share a model only with those of the same group; empty: the group of all others", "",
+      kAtStart); },
+   [](Settings& s, const GValue* v) { s.model_id = text_of(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.model_id.c_str()); }},
+
+  {[] { return g_param_spec_uint("batch-size", "Batch size",
+      "How many pictures run through the network together at most, also those of other elements that share the model",
+      1, 1024, 1, kAtStart); },
+   [](Settings& s, const GValue* v) { s.batch_size = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.batch_size); }},
+
+  {[] { return g_param_spec_uint64("batch-timeout", "Batch timeout",
+      "How long a picture waits for others to fill the batch, nanoseconds; 0: it takes along what is there", 0,
+      kLongest, 0, kAtStart); },
+   [](Settings& s, const GValue* v) { s.batch_timeout_ns = g_value_get_uint64(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.batch_timeout_ns); }},
+
+  {[] { return g_param_spec_uint("max-in-flight", "Max in flight",
+      "How many frames are inside at most; then the stream in front waits", 1, 1024, 4, kAtStart); },
+   [](Settings& s, const GValue* v) { s.max_in_flight = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.max_in_flight); }},
+
+  {[] { return g_param_spec_enum("latency-mode", "Latency mode", "What gives way when the network is slower than the video",
+      latency_mode_type(), number(LatencyMode::kComplete), kAtStart); },
+   [](Settings& s, const GValue* v) { s.latency_mode = static_cast<LatencyMode>(g_value_get_enum(v)); },
+   [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.latency_mode)); }},
+
+  {[] { return g_param_spec_uint64("max-latency", "Max latency",
+      "With latency-mode=live: how long a frame waits for its result, nanoseconds; 0: not at all", 0, kLongest, 0,
+      kAtStart); },
+   [](Settings& s, const GValue* v) { s.max_latency_ns = g_value_get_uint64(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.max_latency_ns); }},
+
+  {[] { return g_param_spec_boolean("qos", "QoS",
+      "Pass frames that are late for downstream without classifying them (status \"skipped\"); never drops one",
+      FALSE, kLive); },
+   [](Settings& s, const GValue* v) { s.live.qos = g_value_get_boolean(v) != FALSE; },
+   [](const Snapshot& s, GValue* v) { g_value_set_boolean(v, s.settings.live.qos); }, kNextFrame},
+
+  {[] { return g_param_spec_uint64("stats-interval", "Statistics interval",
+      "Post the statistics as an element message \"tvclassify-stats\" so often while frames pass, nanoseconds; 0: never",
+      0, G_MAXUINT64, 0, kLive); },
+   [](Settings& s, const GValue* v) { s.live.stats_interval_ns = g_value_get_uint64(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.live.stats_interval_ns); }, kNextFrame},
+
   {[] { return g_param_spec_boxed("categories", "Categories",
       "Names of the classes of the weights that run, or of those set for the next start; index = class", G_TYPE_STRV, kRead); }, nullptr, get_categories},
 
@@ -204,8 +276,8 @@ const Property kProperties[] = {
       "Every entry that this version can run, your own last", G_TYPE_STRV, kRead); }, nullptr, get_available},
 
   {[] { return g_param_spec_boxed("stats", "Statistics",
-      "Counters frames-in = ok + gap + skipped + failed, and {preprocess,inference,total}-{last,mean,max} in nanoseconds, "
-      "since the last start", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
+      "Counters frames-in = ok + gap + skipped + failed + in-flight, flushed, {preprocess,queue,inference,total}-"
+      "{last,mean,max} in nanoseconds, batch-{mean,max}, since the last start", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
 };
 // clang-format on
 

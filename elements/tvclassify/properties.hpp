@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -26,7 +27,12 @@ struct Property {
   GParamSpec* (*make)();
   void (*set)(Settings&, const GValue*);  ///< nullptr: read-only
   void (*get)(const Snapshot&, GValue*);
-  bool live = false;  ///< acts on the next frame; the others act at the next start
+  /// When a value that is set while running acts.
+  enum class Effect : std::uint8_t {
+    kNextStart,
+    kNextFrame,
+    kNewModel,  ///< when the model that it asks for has been loaded
+  } effect = Effect::kNextStart;
 };
 
 /// The id of a property is its index in the table + 1.

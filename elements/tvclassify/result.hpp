@@ -14,8 +14,9 @@ namespace tv {
 enum class FrameStatus : std::uint8_t {
   kOk,       ///< this frame was classified
   kGap,      ///< nothing to classify: flagged GAP or CORRUPTED, or without pixels
-  kSkipped,  ///< left out on purpose (interval, QoS); carries the last labels with their age
-  kFailed,   ///< the attempt failed; no labels
+  kSkipped,  ///< left out on purpose (interval, QoS), or inference did not reach it in time;
+             ///< carries the newest labels with their age
+  kFailed,  ///< the attempt failed; no labels
 };
 
 /// "ok", "gap", "skipped", "failed"
@@ -35,13 +36,14 @@ struct Label {
 
 struct FrameResult {
   FrameStatus status = FrameStatus::kGap;
-  std::string reason;  ///< why not ok: "gap-flag", "interval", "qos", an error text; empty when ok
+  /// Why not ok: "gap-flag", "interval", "qos", "busy", "late", an error text; empty when ok.
+  std::string reason;
   std::vector<Label> labels;     ///< highest score first, at most top-k, none below the threshold
   std::uint32_t age = 0;         ///< frames between the one that was classified and this one
   std::uint64_t latency_ns = 0;  ///< from the mapped frame to the labels; 0 when not classified
 };
 
-/// Durations of one kind, nanoseconds.
+/// Numbers of one kind: durations in nanoseconds, or counts.
 struct Timing {
   std::uint64_t last = 0, largest = 0, sum = 0, count = 0;
   void add(std::uint64_t value) {
@@ -53,16 +55,18 @@ struct Timing {
   std::uint64_t mean() const { return count == 0 ? 0 : sum / count; }
 };
 
-/// in = ok + gap + skipped + failed at any moment when no frame is inside.
+/// in = ok + gap + skipped + failed + in_flight at any moment.
 struct Stats {
-  std::uint64_t frames_in = 0;
-  std::array<std::uint64_t, 4> by_status{};  ///< index = FrameStatus
-  Timing preprocess, inference, total;       ///< of classified frames
+  std::uint64_t frames_in = 0;                 ///< without those that were flushed
+  std::uint64_t flushed = 0;                   ///< discarded by a flush or a stop
+  std::array<std::uint64_t, 4> by_status{};    ///< index = FrameStatus
+  Timing preprocess, queue, inference, total;  ///< of classified frames
+  Timing batch;                                ///< pictures in a batch, of classified frames
 
-  /// Counts one frame; the durations are of a classified one.
-  void add(FrameStatus status) {
-    ++frames_in;
-    ++by_status[static_cast<std::size_t>(status)];
+  std::uint64_t in_flight() const {
+    std::uint64_t left = 0;
+    for (const std::uint64_t count : by_status) left += count;
+    return frames_in - left;
   }
   std::uint64_t count(FrameStatus status) const {
     return by_status[static_cast<std::size_t>(status)];

@@ -1,69 +1,47 @@
 #include "elements/tvclassify/run.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "elements/common/bus.hpp"
 #include "elements/common/log.hpp"
-#include "elements/tvclassify/frame.hpp"
+#include "elements/inference/model_source.hpp"
 #include "elements/tvclassify/messages.hpp"
-#include "model_registry/hub/hub.hpp"
 
 namespace tv {
 namespace {
-
-/// Why a buffer has nothing to classify; empty: it has.
-std::string_view gap_reason(GstBuffer* buffer) {
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)) return "gap-flag";
-  if (gst_buffer_get_size(buffer) == 0) return "empty";
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)) return "corrupted";
-  return {};
-}
-
-std::string category(const Weights* weights, int index) {
-  const auto i = static_cast<std::size_t>(index);
-  if (!weights || i >= weights->categories.size()) return std::to_string(index);
-  return std::string(weights->categories[i]);
-}
 
 int percent(std::uint64_t done, std::uint64_t total) {
   if (total == 0) return -1;
   return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
 }
 
-/// Which weights from where, for debug texts.
-std::string source_of(const Choice& choice) {
-  const std::string weights = "weights " + choice.name();
-  if (!choice.spec.weights_file.empty()) return weights + ", file " + choice.spec.weights_file;
-  if (!choice.weights()) return weights + ", seed " + std::to_string(choice.spec.seed);
-  return weights + ", file " + cache_path(*choice.weights());
+std::shared_ptr<GstElement> hold(GstElement* element) {
+  return {GST_ELEMENT(gst_object_ref(element)), gst_object_unref};
 }
 
-/// Says on the bus how loading goes. Holds the element and the announcer: whoever hears of it may
-/// stop the element, and even let go of it, on the worker's own thread.
-Classifier::Listener load_reporter(GstElement* element, std::shared_ptr<Announcer> announcer,
-                                   const Choice& choice) {
-  const std::shared_ptr<GstElement> held(GST_ELEMENT(gst_object_ref(element)), gst_object_unref);
+/// Says on the bus how loading goes. Holds the element: whoever hears of it may stop the element,
+/// and even let go of it, on the thread that tells.
+Loading::Listener load_reporter(GstElement* element, const Choice& choice,
+                                std::function<void(const Error&)> on_failure) {
+  const std::shared_ptr<GstElement> held = hold(element);
   const std::string name = choice.name();
-  Classifier::Listener listener;
+  Loading::Listener listener;
   listener.started = [held, name] {
     post_progress(held.get(), GST_PROGRESS_TYPE_START, "Loading " + name);
   };
   listener.loaded = [held, name,
-                     side = choice.recipe.crop_size](const inference::ReadyModel& model) {
-    GST_INFO_OBJECT(held.get(), "%s on %s, input %dx%d", name.c_str(), model.device.c_str(), side,
+                     side = choice.recipe.crop_size](const inference::SharedModel& model) {
+    GST_INFO_OBJECT(held.get(), "%s on %s, input %dx%d", name.c_str(), model.device().c_str(), side,
                     side);
-    if (!model.why_cpu.empty())
-      GST_INFO_OBJECT(held.get(), "device=auto is the CPU: %s", model.why_cpu.c_str());
-    post_progress(held.get(), GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device,
+    if (!model.why_cpu().empty())
+      GST_INFO_OBJECT(held.get(), "device=auto is the CPU: %s", model.why_cpu().c_str());
+    post_progress(held.get(), GST_PROGRESS_TYPE_COMPLETE, name + " is ready on " + model.device(),
                   100);
   };
-  listener.failed = [held, name, announcer = std::move(announcer),
-                     source = source_of(choice)](const Error& error) {
+  listener.failed = [held, name, on_failure = std::move(on_failure)](const Error& error) {
     post_progress(held.get(), GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
-    announcer->post({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint},
-                    Stage::kLoad, source);
+    on_failure({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint});
   };
   listener.cancelled = [held, name] {
     post_progress(held.get(), GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
@@ -75,170 +53,277 @@ Classifier::Listener load_reporter(GstElement* element, std::shared_ptr<Announce
   return listener;
 }
 
+Loading::Source source_for(const Choice& choice, const Settings& settings) {
+  const auto spec = std::make_shared<inference::ModelSpec>(choice.spec);
+  const int side = choice.recipe.crop_size;
+  Loading::Source source;
+  source.key = [spec, side, share = settings.share,
+                group = settings.model_id]() -> Result<std::string> {
+    if (!share) return std::string();
+    return inference::model_key(*spec, side, group);
+  };
+  source.load = [spec, side, offline = settings.offline] {
+    return inference::model_loader(std::move(*spec), side, offline);
+  };
+  return source;
+}
+
 }  // namespace
 
-Run::Run(GstElement* element, Choice choice, const Settings& settings)
+Run::Run(GstElement* element, Choice choice, const Settings& settings,
+         std::shared_ptr<Counters> counters)
     : element_(element),
+      name_(GCharPtr(gst_element_get_name(element)).get()),
+      settings_(settings),
+      counters_(std::move(counters)),
       announcer_(std::make_shared<Announcer>(element)),
-      choice_(std::move(choice)),
-      backend_(settings.transforms_backend) {
-  auto loader = [spec = choice_.spec, side = choice_.recipe.crop_size,
-                 offline = settings.offline](const FetchOptions& given) {
-    FetchOptions options = given;
-    options.offline = offline;
-    return inference::load_model(spec, options, side);
+      intake_(element, settings),
+      outlet_(element, announcer_),
+      choice_(std::move(choice)) {
+  auto on_failure = [announcer = announcer_, source = source_of(choice_)](const Error& error) {
+    announcer->post(error, Stage::kLoad, source);
   };
-  classifier_ = std::make_unique<Classifier>(std::move(loader), choice_.recipe, backend_,
-                                             load_reporter(element, announcer_, choice_));
+  loading_ = std::make_unique<Loading>(source_for(choice_, settings),
+                                       load_reporter(element, choice_, std::move(on_failure)));
 }
 
-Result<GstVideoInfo> Run::judge_caps(GstCaps* caps) const {
-  const GstStructure* structure = gst_caps_get_structure(caps, 0);
-  const char* interlace = gst_structure_get_string(structure, "interlace-mode");
-  if (interlace && std::string_view(interlace) == "alternate")
-    return Error{Code::kUnsupported,
-                 "interlace-mode=alternate: a buffer holds one field, not a picture",
-                 "put a deinterlacer in front"};
-  GstVideoInfo info;
-  if (!gst_video_info_from_caps(&info, caps))
-    return Error{Code::kInvalidArgument,
-                 std::string("caps that describe no video frame: ") +
-                     GCharPtr(gst_caps_to_string(caps)).get(),
-                 ""};
-  const Result<Plan> plan = make_plan(choice_.recipe, GST_VIDEO_INFO_WIDTH(&info),
-                                      GST_VIDEO_INFO_HEIGHT(&info), backend_);
-  if (!plan) return plan.error();
-  return info;
+Run::~Run() {
+  close();
 }
 
-Status Run::set_caps(GstCaps* caps) {
-  info_.reset();
-  // Refused caps are sticky on the pad in front and come again with each push.
-  if (refused_ && gst_caps_is_equal(refused_.get(), caps))
-    return Error{Code::kCancelled, "the same caps again", ""};
-  Result<GstVideoInfo> info = judge_caps(caps);
-  refused_.reset(info ? nullptr : gst_caps_ref(caps));
-  if (!info) return info.error();
-  info_ = *info;
-  return {};
+// ---- the model --------------------------------------------------------------------------------
+
+std::shared_ptr<const Active> Run::active() const {
+  const std::lock_guard lock(mutex_);
+  return active_;
 }
 
-ModelIdentity Run::identity() const {
-  return {GCharPtr(gst_element_get_name(element_)).get(), choice_.name(), classifier_->sha256()};
+Choice Run::choice() const {
+  const std::lock_guard lock(mutex_);
+  return choice_;
+}
+
+std::shared_ptr<const Active> Run::activate(Choice choice,
+                                            std::shared_ptr<inference::SharedModel> model) {
+  measured_ = static_cast<GstClockTime>(model->first_inference().count());
+  const inference::BatchTerms terms{.size = settings_.batch_size,
+                                    .timeout = std::chrono::nanoseconds(settings_.batch_timeout_ns),
+                                    .in_flight = settings_.max_in_flight};
+  auto made = std::make_shared<const Active>(choice, std::move(model), name_, terms);
+  const std::lock_guard lock(mutex_);
+  choice_ = std::move(choice);
+  active_ = made;
+  return made;
+}
+
+std::shared_ptr<const Active> Run::current() {
+  std::unique_ptr<Loading> loaded;
+  std::optional<Choice> choice;
+  std::shared_ptr<const Active> before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = active_;
+    if (!before && loading_->readiness() == Loading::Readiness::kReady) {
+      choice = choice_;
+    } else if (next_ && next_->readiness() == Loading::Readiness::kReady) {
+      loaded = std::move(next_);
+      choice = std::exchange(next_choice_, std::nullopt);
+    }
+  }
+  if (!choice) return before;
+  if (!loaded) return activate(std::move(*choice), loading_->model());
+  if (const Status fits = intake_.fits(choice->recipe); !fits) {
+    post_warning(element_,
+                 {fits.error().code,
+                  "cannot change over to weights \"" + choice->name() + "\": " + fits.error().what,
+                  fits.error().hint},
+                 Stage::kSettings);
+    return before;
+  }
+  if (before) before->hurry();
+  return activate(std::move(*choice), loaded->model());
+}
+
+void Run::change_weights(Choice choice, const Settings& settings) {
+  auto on_failure = [held = hold(element_), source = source_of(choice)](const Error& error) {
+    post_warning(held.get(), {error.code, error.what + "; those before go on", error.hint},
+                 Stage::kLoad, source);
+  };
+  auto next = std::make_unique<Loading>(source_for(choice, settings),
+                                        load_reporter(element_, choice, std::move(on_failure)));
+  const std::lock_guard lock(mutex_);
+  if (closed_) next->close();
+  next_.swap(next);  // one before that is still loading ends with no lock held: `next` is older
+  next_choice_ = std::move(choice);
 }
 
 std::string Run::about() const {
-  const std::string sha256 = classifier_->sha256();
+  const std::lock_guard lock(mutex_);
+  const std::string sha256 = active_ ? active_->model().sha256() : "";
   return source_of(choice_) + (sha256.empty() ? "" : ", sha256 " + sha256);
 }
 
-FrameResult Run::classify(GstBuffer* buffer, const Settings& settings,
-                          std::optional<Scores>& scores, bool& stopped) {
-  FrameResult result;
-  result.status = FrameStatus::kFailed;
-  Result<Frame> frame =
-      info_ ? map_frame(buffer, *info_) : Error{Code::kInternal, "a frame before its caps", ""};
-  Result<Scores> done = frame ? classifier_->classify(frame->view, static_cast<int>(settings.top_k))
-                              : Result<Scores>(frame.error());
-  if (!done) {
-    stopped = done.error().code == Code::kCancelled;
-    failure_ = std::move(done.error());
-    result.reason = failure_.what;
-    return result;
-  }
-  result.status = FrameStatus::kOk;
-  result.latency_ns = done->preprocess_ns + done->inference_ns;
-  for (const inference::Score& score : done->top)
-    if (static_cast<double>(score.probability) >= settings.threshold)
-      result.labels.push_back(
-          {score.index, category(choice_.weights(), score.index), score.probability});
-  scores = std::move(*done);
-  return result;
+void Run::report(const Error& error, Stage stage, const std::source_location& where) {
+  announcer_->post(error, stage, about(), where);
 }
 
-GstFlowReturn Run::report_failure(const Settings& settings) {
-  const unsigned in_a_row = history_.consecutive_failures();
-  const Error error{failure_.code, "cannot classify a frame: " + failure_.what, failure_.hint};
-  if (settings.max_consecutive_failures > 0 && in_a_row >= settings.max_consecutive_failures) {
-    report({error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
-           Stage::kFrame);
-    return GST_FLOW_ERROR;
+// ---- the streaming thread ---------------------------------------------------------------------
+
+Status Run::set_caps(GstCaps* caps) {
+  TV_RETURN_IF_ERROR(intake_.set_caps(caps, choice().recipe));
+  const GstVideoInfo& info = *intake_.info();
+  frame_duration_ = GST_VIDEO_INFO_FPS_N(&info) > 0
+                        ? gst_util_uint64_scale_int(GST_SECOND, GST_VIDEO_INFO_FPS_D(&info),
+                                                    GST_VIDEO_INFO_FPS_N(&info))
+                        : GST_CLOCK_TIME_NONE;
+  return {};
+}
+
+GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
+  // Also frames that need no inference wait: none passes before it is known that the model can be
+  // had.
+  switch (loading_->wait_ready()) {
+    case Loading::Readiness::kReady:
+      break;
+    case Loading::Readiness::kFailed:
+      reported_ = true;
+      return GST_FLOW_ERROR;
+    case Loading::Readiness::kInterrupted:
+      return GST_FLOW_FLUSHING;
   }
-  if (history_.failure_is_news())
-    post_warning(element_,
-                 {error.code, error.what + " (" + std::to_string(history_.failures()) + " so far)",
-                  error.hint},
-                 Stage::kFrame, about());
+  if (!queue_->wait_for_room(settings_.max_in_flight)) return flow_;
+  const std::shared_ptr<const Active> active = current();
+  Passing frame = intake_.judge(std::move(buffer), active, live, *counters_);
+  const inference::JobRef job = frame.job;
+  StreamQueue::Entry entry{.value = {std::move(frame), nullptr},
+                           .parts = job ? 1U : 0U,
+                           .counted = true,
+                           .deadline = {}};
+  if (job && settings_.latency_mode == LatencyMode::kLive)
+    entry.deadline = StreamQueue::Clock::now() + std::chrono::nanoseconds(settings_.max_latency_ns);
+  if (job) job->completion = queue_;
+  counters_->entered();
+  const std::optional<std::uint64_t> id = queue_->append(std::move(entry));
+  if (!id) {
+    counters_->flushed(1);
+    return flow_;
+  }
+  if (job) {
+    job->id = *id;
+    active->submit(job);
+  }
   return GST_FLOW_OK;
 }
 
-Run::Outcome Run::judge(GstBuffer* buffer, const GstSegment* segment, const Settings& settings,
-                        bool qos_enabled, const Stats& stats) {
-  Outcome outcome;
-  // Also frames that need no inference wait: none passes before it is known that the model can be
-  // had.
-  switch (classifier_->wait_ready()) {
-    case Classifier::Readiness::kReady:
+bool Run::pass(EventRef event) {
+  switch (GST_EVENT_TYPE(event.get())) {
+    case GST_EVENT_STREAM_START:
+      intake_.forget();
       break;
-    case Classifier::Readiness::kFailed:
-      outcome.flow = GST_FLOW_ERROR;
-      return outcome;
-    case Classifier::Readiness::kInterrupted:
-      outcome.flow = GST_FLOW_FLUSHING;
-      return outcome;
+    case GST_EVENT_EOS:
+    case GST_EVENT_CAPS:
+      if (const auto seat = active()) seat->hurry();
+      break;
+    default:
+      break;
   }
-  const ModelIdentity model = identity();
-  const FrameTimes times = FrameTimes::of(buffer, segment);
-  const GstClockTime earliest = earliest_;
-  const bool late = qos_enabled && GST_CLOCK_TIME_IS_VALID(earliest) &&
-                    GST_CLOCK_TIME_IS_VALID(times.running_time) && times.running_time <= earliest;
-  FrameResult& result = outcome.result;
-  if (const std::string_view reason = gap_reason(buffer); !reason.empty()) {
-    result.status = FrameStatus::kGap;
-    result.reason = reason;
-  } else if (!history_.due(settings.interval)) {
-    result = history_.skipped("interval");
-  } else if (late) {
-    result = history_.skipped("qos");
-    post_qos(element_, times, stats, proportion_, earliest);
-  } else {
-    bool stopped = false;
-    result = classify(buffer, settings, outcome.scores, stopped);
-    if (stopped) {
-      outcome.flow = GST_FLOW_FLUSHING;
-      return outcome;
+  StreamQueue::Entry entry{
+      .value = {std::nullopt, std::move(event)}, .parts = 0, .counted = false, .deadline = {}};
+  return queue_->append(std::move(entry)).has_value();
+}
+
+bool Run::drain() {
+  if (const auto seat = active()) seat->hurry();
+  return queue_->wait_until_empty();
+}
+
+// ---- the source thread ------------------------------------------------------------------------
+
+GstFlowReturn Run::deliver(GstPad* source) {
+  GstFlowReturn flow = GST_FLOW_OK;
+  {
+    std::optional<StreamQueue::Taken> taken = queue_->take();
+    if (!taken) return flow_;
+    if (std::optional<Passing>& frame = taken->value.frame) {
+      const bool go_on = outlet_.finish(*frame, taken->in_time, *counters_);
+      flow = gst_pad_push(source, frame->buffer.release());
+      if (!go_on) {
+        reported_ = true;
+        flow = GST_FLOW_ERROR;
+      }
+    } else {
+      if (GST_EVENT_TYPE(taken->value.event.get()) == GST_EVENT_STREAM_START) outlet_.forget();
+      gst_pad_push_event(source, taken->value.event.release());
     }
   }
-  outcome.judged = true;
-  const std::optional<History::Change> change = history_.note(result);
-  add_metadata(buffer, model, result);
-  if (result.status == FrameStatus::kFailed) outcome.flow = report_failure(settings);
-  if (result.status == FrameStatus::kOk && settings.post_messages)
-    post_result(element_, model, result, times);
-  if (change) post_class_changed(element_, model, change->previous, change->current, times);
-  GST_LOG_OBJECT(element_, "%s, %zu labels, age %u", status_name(result.status).data(),
-                 result.labels.size(), result.age);
-  return outcome;
+  // In this order: who waits for emptiness must not take it for success.
+  if (flow != GST_FLOW_OK) shut(flow);
+  queue_->leave();
+  return flow;
 }
 
-void Run::forget() {
-  history_.forget();
-  earliest_ = GST_CLOCK_TIME_NONE;
+// ---- any thread -------------------------------------------------------------------------------
+
+void Run::open() {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  flow_ = GST_FLOW_OK;
+  reported_ = false;
+  queue_->open();
 }
 
-void Run::set_flushing(bool flushing) {
-  announcer_->set_flushing(flushing);
-  classifier_->set_flushing(flushing);
+void Run::discard(std::deque<StreamQueue::Entry> rest) {
+  if (const auto seat = active()) seat->cancel();
+  const auto frames = std::count_if(rest.begin(), rest.end(), [](const StreamQueue::Entry& entry) {
+    return entry.value.frame.has_value();
+  });
+  counters_->flushed(static_cast<std::uint64_t>(frames));
+}
+
+void Run::shut(GstFlowReturn flow) {
+  flow_ = flow;
+  discard(queue_->close());
+}
+
+void Run::begin_flush() {
+  {
+    const std::lock_guard lock(mutex_);
+    loading_->set_flushing(true);
+  }
+  announcer_->set_flushing(true);
+  shut(GST_FLOW_FLUSHING);
+}
+
+void Run::end_flush() {
+  {
+    const std::lock_guard lock(mutex_);
+    loading_->set_flushing(false);
+  }
+  announcer_->set_flushing(false);
+  intake_.forget();
+  outlet_.forget();
+  open();
 }
 
 void Run::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    loading_->close();
+    if (next_) next_->close();
+  }
   announcer_->close();
-  classifier_->close();
+  shut(GST_FLOW_FLUSHING);
 }
 
-void Run::note_qos(double proportion, GstClockTime earliest_time) {
-  proportion_ = proportion;
-  earliest_ = earliest_time;
+Run::Latency Run::latency() const {
+  if (settings_.latency_mode == LatencyMode::kLive)
+    return {settings_.max_latency_ns, GST_CLOCK_TIME_NONE};
+  Latency latency;
+  latency.min = settings_.batch_timeout_ns + measured_;
+  if (const GstClockTime duration = frame_duration_; GST_CLOCK_TIME_IS_VALID(duration))
+    latency.max = std::max<GstClockTime>(latency.min, duration * settings_.max_in_flight);
+  return latency;
 }
 
 }  // namespace tv

@@ -1,87 +1,123 @@
-// One run of the element, start() to stop(): the model, and what becomes of each frame.
+// One run of the element, start() to stop(): the model, and what goes through between the pads.
 #pragma once
 
 #include <gst/video/video.h>
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <source_location>
 #include <string>
 
 #include "elements/common/announcer.hpp"
 #include "elements/common/gst_ptr.hpp"
+#include "elements/tvclassify/active.hpp"
 #include "elements/tvclassify/choice.hpp"
-#include "elements/tvclassify/classifier.hpp"
-#include "elements/tvclassify/history.hpp"
-#include "elements/tvclassify/metadata.hpp"
-#include "elements/tvclassify/result.hpp"
+#include "elements/tvclassify/counters.hpp"
+#include "elements/tvclassify/intake.hpp"
+#include "elements/tvclassify/loading.hpp"
+#include "elements/tvclassify/outlet.hpp"
+#include "elements/tvclassify/passing.hpp"
 #include "elements/tvclassify/settings.hpp"
 
 namespace tv {
 
-/// The State of a run. Streaming thread only, apart from what says otherwise.
+/// The State of a run. The streaming thread puts buffers and serialized events into one ordered
+/// queue, the source thread takes them out.
 class Run {
  public:
   /// Starts loading; progress and errors go to the bus. The element must outlive the run, which may
-  /// be destroyed on any thread, also by somebody who hears of the loading.
-  Run(GstElement* element, Choice choice, const Settings& settings);
+  /// be destroyed on any thread, also by somebody who hears of the loading. Throws
+  /// std::system_error where no thread can be made.
+  Run(GstElement* element, Choice choice, const Settings& settings,
+      std::shared_ptr<Counters> counters);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
-  /// The caps of the frames that follow. Fails: Unsupported (interlace-mode=alternate), Cancelled
-  /// (refused before), InvalidArgument (a size that the recipe cannot take).
+  // ---- streaming thread
+
+  /// The caps of the frames that follow. Fails: Intake::set_caps()'s.
   Status set_caps(GstCaps* caps);
+  void set_segment(const GstSegment& segment) { intake_.set_segment(segment); }
+  /// Waits for the model, then for room; takes the frame in and sends it on its way. OK, or what
+  /// became of the stream: FLUSHING, ERROR (reported), or downstream's answer.
+  GstFlowReturn accept(BufferRef buffer, const LiveSettings& live);
+  /// Behind all that came before. False: nothing goes through any longer.
+  bool pass(EventRef event);
+  /// Waits until all that came before has left. False: nothing goes through any longer.
+  bool drain();
 
-  /// Decides, classifies, and writes the result on the (writable) buffer. `stats` are of the frames
-  /// before; the status of this one is the returned result's. OK, ERROR (reported), or FLUSHING.
-  struct Outcome {
-    GstFlowReturn flow = GST_FLOW_OK;
-    FrameResult result;            ///< when the frame was judged
-    std::optional<Scores> scores;  ///< when it was classified
-    bool judged = false;
-  };
-  Outcome judge(GstBuffer* buffer, const GstSegment* segment, const Settings& settings,
-                bool qos_enabled, const Stats& stats);
+  // ---- source thread
 
-  /// Forget earlier results: a flush or a new stream.
-  void forget();
+  /// Waits for the next frame or event, and pushes it. Anything but OK: the end, for now.
+  GstFlowReturn deliver(GstPad* source);
 
-  /// Any thread: makes the streaming thread return, or lets it in again.
-  void set_flushing(bool flushing);
-  /// Any thread: the end is near; cancels a download.
+  // ---- any thread
+
+  /// Lets frames and events in; not after close().
+  void open();
+  /// Discards what is inside and sends everybody back with `flow`.
+  void shut(GstFlowReturn flow);
+  /// shut(FLUSHING) and open(), for a flush; in between nobody waits for the model either.
+  void begin_flush();
+  void end_flush();
+  /// The end is near: shuts, cancels a download.
   void close();
+  /// What downstream answered last.
+  GstFlowReturn flow() const { return flow_; }
+  /// True when the ERROR was posted here.
+  bool has_reported() const { return reported_; }
+
+  /// Other weights: loads them in the background and changes over at a frame boundary. Until then,
+  /// and when that fails (a WARNING says why), nothing changes.
+  void change_weights(Choice choice, const Settings& settings);
+
   /// Posts an error of the streaming thread.
   void report(const Error& error, Stage stage,
-              const std::source_location& where = std::source_location::current()) {
-    announcer_->post(error, stage, about(), where);
-  }
+              const std::source_location& where = std::source_location::current());
   /// What runs.
-  const Choice& choice() const { return choice_; }
-  /// Any thread: a QoS event from downstream.
-  void note_qos(double proportion, GstClockTime earliest_time);
+  Choice choice() const;
+  /// A QoS event from downstream.
+  void note_qos(double proportion, GstClockTime earliest_time) {
+    intake_.note_qos(proportion, earliest_time);
+  }
+  /// What this element adds to a LATENCY query, nanoseconds. max: NONE when it is not known.
+  struct Latency {
+    GstClockTime min = 0, max = GST_CLOCK_TIME_NONE;
+  };
+  Latency latency() const;
 
  private:
-  Result<GstVideoInfo> judge_caps(GstCaps* caps) const;
-  FrameResult classify(GstBuffer* buffer, const Settings& settings, std::optional<Scores>& scores,
-                       bool& stopped);
-  /// A warning, or an error when there have been too many in a row.
-  GstFlowReturn report_failure(const Settings& settings);
-  ModelIdentity identity() const;
-  /// For debug texts.
+  std::shared_ptr<const Active> activate(Choice choice,
+                                         std::shared_ptr<inference::SharedModel> model);
+  /// The model of the next frame; nullptr: not there yet.
+  std::shared_ptr<const Active> current();
+  std::shared_ptr<const Active> active() const;
   std::string about() const;
+  void discard(std::deque<StreamQueue::Entry> rest);
 
   GstElement* const element_;
+  const std::string name_;  ///< of the element, as it was at the start
+  const Settings settings_;
+  const std::shared_ptr<Counters> counters_;
   const std::shared_ptr<Announcer> announcer_;
-  const Choice choice_;
-  const TransformsBackend backend_;
-  std::optional<GstVideoInfo> info_;
-  CapsRef refused_;
-  History history_;
-  Error failure_;  // of the last failed frame
+  const std::shared_ptr<StreamQueue> queue_ = std::make_shared<StreamQueue>();
+  Intake intake_;
+  Outlet outlet_;
+  std::atomic<GstFlowReturn> flow_{GST_FLOW_FLUSHING};
+  std::atomic<bool> reported_{false};
+  std::atomic<GstClockTime> frame_duration_{GST_CLOCK_TIME_NONE};
+  std::atomic<GstClockTime> measured_{0};  // from picture to result
 
-  std::atomic<double> proportion_{1};
-  std::atomic<GstClockTime> earliest_{GST_CLOCK_TIME_NONE};
-
-  std::unique_ptr<Classifier> classifier_;
+  mutable std::mutex mutex_;  // guards what follows
+  Choice choice_;             // of active_, or before that of loading_
+  std::shared_ptr<const Active> active_;
+  std::unique_ptr<Loading> loading_;  // of the start
+  std::unique_ptr<Loading> next_;     // of other weights
+  std::optional<Choice> next_choice_;
+  bool closed_ = false;
 };
 
 }  // namespace tv

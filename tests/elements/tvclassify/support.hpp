@@ -209,12 +209,38 @@ class Bench {
   GstElement* element() { return harness_->element; }
 
   GstFlowReturn push(BufferRef buffer) { return gst_harness_push(harness_, buffer.release()); }
+  /// Waits until all that was pushed has left. False: it never will.
+  bool drain() {
+    GstQuery* query = gst_query_new_drain();
+    static_cast<void>(gst_pad_peer_query(harness_->srcpad, query));
+    gst_query_unref(query);
+    guint64 inside = 1;
+    GstStructure* stats = nullptr;
+    g_object_get(element(), "stats", &stats, nullptr);
+    ck_assert(gst_structure_get_uint64(stats, "in-flight", &inside));
+    gst_structure_free(stats);
+    return inside == 0;
+  }
+  /// What becomes of a frame: its own flow return comes with the next one, which goes the same way.
+  GstFlowReturn flow_of(const BufferRef& buffer) {
+    const GstFlowReturn first = push(BufferRef(gst_buffer_copy(buffer.get())));
+    if (first != GST_FLOW_OK) return first;
+    drain();
+    return push(BufferRef(gst_buffer_copy(buffer.get())));
+  }
+  void flush() {
+    ck_assert(gst_harness_push_event(harness_, gst_event_new_flush_start()));
+    ck_assert(gst_harness_push_event(harness_, gst_event_new_flush_stop(TRUE)));
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    ck_assert(gst_harness_push_event(harness_, gst_event_new_segment(&segment)));
+  }
   /// What came out, oldest first; nullptr: nothing.
   BufferRef pull() { return BufferRef(gst_harness_try_pull(harness_)); }
   /// One frame through; it must come out.
   BufferRef pass(BufferRef buffer) {
     ck_assert_int_eq(push(std::move(buffer)), GST_FLOW_OK);
-    BufferRef out = pull();
+    BufferRef out(gst_harness_pull(harness_));
     ck_assert(out != nullptr);
     return out;
   }

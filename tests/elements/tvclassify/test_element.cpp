@@ -201,12 +201,7 @@ START_TEST(flush_forgets_the_last_result) {
   Bench bench("tvclassify weights=Tiny_Weights.V1 interval=100");
   ck_assert_int_eq(bench.classify(picture(0)).best(), 0);
   ck_assert_int_eq(bench.classify(picture(1)).best(), 0);
-  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_flush_start()));
-  ck_assert_int_eq(bench.push(rgb_buffer(picture(1))), GST_FLOW_FLUSHING);
-  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_flush_stop(TRUE)));
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment)));
+  bench.flush();
   const Meta meta = bench.classify(picture(1));
   ASSERT_TEXT(meta.status, "ok");
   ck_assert_int_eq(meta.best(), 1);
@@ -240,7 +235,8 @@ static const Default kDefaults[] = {
   {"weights", ""}, {"model", ""}, {"pretrained", "false"}, {"seed", "0"}, {"weights-file", ""}, {"device", "auto"}, {"precision", "auto"}, {"top-k", "5"}, {"threshold", "0"},
   {"interval", "1"}, {"crop-size", "0"}, {"resize-size", "0"}, {"transforms-backend", "tensor"},
   {"post-messages", "false"}, {"max-consecutive-failures", "30"}, {"executor", "fused"}, {"offline", "false"},
-  {"qos", "false"},
+  {"qos", "false"}, {"share", "true"}, {"model-id", ""}, {"batch-size", "1"}, {"batch-timeout", "0"},
+  {"max-in-flight", "4"}, {"latency-mode", "complete"}, {"max-latency", "0"}, {"stats-interval", "0"},
 };
 // Set with gst_util_set_object_arg and read back.
 static const Default kOthers[] = {
@@ -248,6 +244,8 @@ static const Default kOthers[] = {
   {"threshold", "0.25"}, {"interval", "7"}, {"crop-size", "384"}, {"resize-size", "400"},
   {"transforms-backend", "pil"}, {"post-messages", "true"}, {"max-consecutive-failures", "0"},
   {"executor", "reference"}, {"offline", "true"}, {"qos", "true"},
+  {"share", "false"}, {"model-id", "cameras"}, {"batch-size", "32"}, {"batch-timeout", "20000000"},
+  {"max-in-flight", "64"}, {"latency-mode", "live"}, {"max-latency", "5000000"}, {"stats-interval", "1000000000"},
 };
 // clang-format on
 
@@ -358,7 +356,10 @@ START_TEST(stats_add_up) {
   ck_assert_uint_eq(count_of(element, "skipped"), 2);
   ck_assert_uint_eq(count_of(element, "gap"), 1);
   ck_assert_uint_eq(count_of(element, "failed"), 1);
-  for (const char* what : {"preprocess", "inference", "total"}) {
+  ck_assert_uint_eq(count_of(element, "in-flight"), 0);
+  ck_assert_uint_eq(count_of(element, "flushed"), 0);
+  ck_assert_uint_eq(count_of(element, "batch-max"), 1);
+  for (const char* what : {"preprocess", "queue", "inference", "total"}) {
     const std::string name = what;
     const guint64 mean = count_of(element, (name + "-mean").c_str());
     ck_assert_uint_gt(mean, 0);
@@ -370,11 +371,11 @@ END_TEST
 START_TEST(settings_of_the_next_start_warn) {
   Bench bench(kTiny);
   ck_assert_int_eq(bench.classify(picture(0)).best(), 0);
-  g_object_set(bench.element(), "weights", "nonsense", nullptr);
+  g_object_set(bench.element(), "device", "nonsense", nullptr);
   const std::vector<Seen> seen = bench.warnings();
   ck_assert_uint_eq(seen.size(), 1);
   ck_assert(seen[0].domain == GST_LIBRARY_ERROR && seen[0].code == GST_LIBRARY_ERROR_SETTINGS);
-  ck_assert(seen[0].text.find("\"weights\"") != std::string::npos);
+  ck_assert(seen[0].text.find("\"device\"") != std::string::npos);
   ck_assert_int_eq(bench.classify(picture(1)).best(), 1);
 }
 END_TEST
@@ -385,7 +386,7 @@ END_TEST
 START_TEST(properties_speak_of_what_runs) {
   Bench bench("tvclassify weights=Tiny_Weights.V1 crop-size=32");
   bench.classify(picture(0));
-  g_object_set(bench.element(), "weights", "resnet50", "crop-size", 0, nullptr);
+  g_object_set(bench.element(), "crop-size", 0, nullptr);
   const auto described = [&] {
     gchar** texts = nullptr;
     GstStructure* info = nullptr;
@@ -402,6 +403,7 @@ START_TEST(properties_speak_of_what_runs) {
   };
   ASSERT_TEXT(described(), "4 Tiny_Weights.V1 32");
   bench.set_state(GST_STATE_READY);
+  g_object_set(bench.element(), "weights", "resnet50", nullptr);
   ASSERT_TEXT(described(), "1000 ResNet50_Weights.IMAGENET1K_V2 224");
 }
 END_TEST

@@ -454,7 +454,8 @@ START_TEST(too_many_failures_are_an_error) {
   bench.pass(bad());
   bench.pass(bad());
   ck_assert_uint_eq(bench.errors().size(), 0);
-  ck_assert_int_eq(bench.push(bad()), GST_FLOW_ERROR);
+  ck_assert_int_eq(bench.flow_of(bad()), GST_FLOW_ERROR);
+  ck_assert_msg(bench.pull() != nullptr, "the last frame leaves, too");
   const std::vector<Seen> errors = bench.errors();
   ck_assert_uint_eq(errors.size(), 1);
   ck_assert(errors[0].domain == GST_STREAM_ERROR && errors[0].code == GST_STREAM_ERROR_FORMAT);
@@ -515,7 +516,8 @@ START_TEST(downstream_answers_pass) {
        {GST_FLOW_ERROR, GST_FLOW_NOT_LINKED, GST_FLOW_FLUSHING, GST_FLOW_EOS,
         GST_FLOW_NOT_NEGOTIATED, GST_FLOW_CUSTOM_ERROR, GST_FLOW_OK}) {
     answer = each;
-    ck_assert_int_eq(bench.push(rgb_buffer(picture(0))), each);
+    ck_assert_int_eq(bench.flow_of(rgb_buffer(picture(0))), each);
+    bench.flush();
   }
   ck_assert_uint_eq(bench.errors().size(), 0);
 }
@@ -532,6 +534,7 @@ START_TEST(events_keep_their_place) {
   ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_gap(0, GST_SECOND)));
   bench.push(rgb_buffer(picture(0)));
   ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_eos()));
+  bench.drain();
   for (const GstEventType type : {GST_EVENT_CUSTOM_DOWNSTREAM, GST_EVENT_GAP, GST_EVENT_EOS}) {
     GstEvent* event = gst_harness_try_pull_event(bench.harness());
     ck_assert(event && GST_EVENT_TYPE(event) == type);

@@ -1,18 +1,9 @@
-// The parts of the element that need no model: errors to the bus, mapped frames, history, the
-// worker with a stub.
-#include <atomic>
-#include <cmath>
-#include <condition_variable>
-#include <future>
-#include <limits>
-#include <mutex>
+// The parts of the element that need no model: errors to the bus, mapped frames, history.
 #include <stdexcept>
-#include <thread>
 
 #include "elements/common/bus.hpp"
 #include "elements/common/mapped_frame.hpp"
 #include "elements/tvclassify/choice.hpp"
-#include "elements/tvclassify/classifier.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/history.hpp"
 #include "tests/elements/tvclassify/support.hpp"
@@ -346,26 +337,56 @@ static FrameResult of(FrameStatus status) {
   return result;
 }
 
-START_TEST(history_interval) {
+START_TEST(history_cadence) {
+  Cadence cadence;
+  ck_assert(cadence.due(3));
+  cadence.note(false);
+  ck_assert_msg(cadence.due(3), "a gap is no attempt");
+  cadence.note(true);
+  for (int frame = 0; frame < 2; ++frame) {
+    ck_assert(!cadence.due(3));
+    cadence.note(false);
+  }
+  ck_assert(cadence.due(3));
+  cadence.note(true);
+  ck_assert(!cadence.due(2));
+  ck_assert_msg(cadence.due(1), "the interval counts as it is now");
+  cadence.forget();
+  ck_assert(cadence.due(3));
+}
+END_TEST
+
+START_TEST(history_ages) {
   History history;
-  ck_assert(history.due(3));
-  history.note(of(FrameStatus::kGap));
-  ck_assert_msg(history.due(3), "a gap is no attempt");
+  ck_assert(history.skipped("interval").labels.empty());
   history.note(ok({{1, "one", 0.9F}}));
   for (unsigned age = 1; age <= 2; ++age) {
-    ck_assert(!history.due(3));
     const FrameResult skipped = history.skipped("interval");
     ck_assert_uint_eq(skipped.age, age);
     ck_assert_uint_eq(skipped.labels.size(), 1);
     history.note(skipped);
   }
-  ck_assert(history.due(3));
   history.note(of(FrameStatus::kFailed));
-  ck_assert_msg(!history.due(3), "a failure is an attempt");
   ck_assert_uint_eq(history.skipped("interval").age, 4);
   history.forget();
-  ck_assert(history.due(3));
   ck_assert(history.skipped("qos").labels.empty());
+}
+END_TEST
+
+// A result that comes when its frame has left is the newest one from then on.
+START_TEST(history_late_results) {
+  History history;
+  history.note(ok({{1, "one", 0.9F}}));
+  history.note(history.skipped("late"));
+  history.note(history.skipped("busy"));
+  const auto change = history.note_late(ok({{2, "two", 0.7F}}), 2);
+  ck_assert(change && change->previous.index == 1 && change->current.index == 2);
+  const FrameResult next = history.skipped("late");
+  ck_assert_uint_eq(next.age, 2);
+  ck_assert_int_eq(next.labels[0].index, 2);
+  history.note(next);
+  ck_assert_uint_eq(history.skipped("busy").age, 3);
+  ck_assert_msg(!history.note_late(ok({{2, "two", 0.6F}}), 1), "the same class is no change");
 }
 END_TEST
 
@@ -400,268 +421,6 @@ START_TEST(history_failures) {
 }
 END_TEST
 
-// ---- the worker -------------------------------------------------------------------------------
-
-// Says with class 1 of 2 when the first input value is positive; throws and fails on demand.
-class StubModel : public inference::LoadedModel {
- public:
-  std::function<void()> on_run = [] {};
-  std::function<std::vector<float>()> answer;  // instead of the classes
-  Result<std::vector<float>> run(std::span<const float> input, const Shape&) override {
-    on_run();
-    if (answer) return answer();
-    return input[0] > 0 ? std::vector<float>{0, 2} : std::vector<float>{2, 0};
-  }
-  Result<std::vector<std::pair<std::string, TensorView>>> state_dict() override {
-    return std::vector<std::pair<std::string, TensorView>>{};
-  }
-};
-
-// Counts what the worker says.
-struct Told {
-  std::atomic<int> started{0}, loaded{0}, failed{0}, cancelled{0};
-  std::promise<void> done;
-  Classifier::Listener listener() {
-    return {.started = [this] { ++started; },
-            .loaded = [this](const inference::ReadyModel&) { ++loaded, done.set_value(); },
-            .failed = [this](const Error&) { ++failed, done.set_value(); },
-            .cancelled = [this] { ++cancelled, done.set_value(); },
-            .progress = [](std::uint64_t, std::uint64_t) {}};
-  }
-};
-
-static Classifier::Loader stub_loader(std::function<void()> on_run = [] {}) {
-  return [on_run](const FetchOptions&) -> Result<inference::ReadyModel> {
-    auto model = std::make_unique<StubModel>();
-    model->on_run = on_run;
-    inference::ReadyModel ready;
-    ready.model = std::move(model);
-    return ready;
-  };
-}
-
-static const Transforms kSmall{.crop_size = 8, .resize_size = 8};
-
-static std::vector<std::uint8_t> gray(std::uint8_t value) {
-  return std::vector<std::uint8_t>(64, value);
-}
-static FrameView gray_view(const std::vector<std::uint8_t>& pixels) {
-  FrameView view;
-  view.format = PixelFormat::kGray8;
-  view.width = view.height = view.full_width = view.full_height = 8;
-  view.range = ColorRange::kFull;
-  view.planes[0] = {pixels.data(), 8};
-  return view;
-}
-
-START_TEST(worker_classifies_on_its_own_thread) {
-  Told told;
-  std::thread::id where;
-  Classifier classifier(stub_loader([&] { where = std::this_thread::get_id(); }), kSmall,
-                        TransformsBackend::kTensor, told.listener());
-  ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
-  const auto light = gray(255), dark = gray(0);
-  const Result<Scores> first = classifier.classify(gray_view(light), 2);
-  ck_assert(first && first->top.size() == 2 && first->top[0].index == 1);
-  ck_assert(where != std::this_thread::get_id());
-  const std::thread::id before = where;
-  // Another caller, as after a seek: the same worker.
-  std::thread([&] {
-    const Result<Scores> second = classifier.classify(gray_view(dark), 1);
-    ck_assert(second && second->top.size() == 1 && second->top[0].index == 0);
-  }).join();
-  ck_assert(where == before);
-  ck_assert_int_eq(told.loaded, 1);
-  ck_assert_int_eq(told.failed, 0);
-}
-END_TEST
-
-START_TEST(worker_survives_exceptions) {
-  Told told;
-  int calls = 0;
-  Classifier classifier(stub_loader([&] {
-                          if (++calls == 1) throw std::runtime_error("out of memory");
-                          if (calls == 2) throw 1;
-                        }),
-                        kSmall, TransformsBackend::kTensor, told.listener());
-  ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
-  const auto pixels = gray(9);
-  for (int i = 0; i < 2; ++i) {
-    const Result<Scores> failed = classifier.classify(gray_view(pixels), 1);
-    ck_assert(!failed && failed.error().code == Code::kInternal);
-  }
-  ck_assert(classifier.classify(gray_view(pixels), 1));
-}
-END_TEST
-
-// Stands for a download: returns when it is cancelled, and only then.
-static Result<inference::ReadyModel> endless(const FetchOptions& options) {
-  while (!*options.cancel) std::this_thread::yield();
-  return Error{Code::kCancelled, "cancelled", ""};
-}
-
-START_TEST(load_failures_are_told_once) {
-  const Classifier::Loader loaders[] = {[](const FetchOptions&) -> Result<inference::ReadyModel> {
-                                          return Error{Code::kBadCheckpoint, "bad", ""};
-                                        },
-                                        [](const FetchOptions&) -> Result<inference::ReadyModel> {
-                                          throw std::runtime_error("kaput");
-                                        }};
-  for (const Classifier::Loader& loader : loaders) {
-    Told told;
-    {
-      Classifier classifier(loader, kSmall, TransformsBackend::kTensor, told.listener());
-      ck_assert(classifier.wait_ready() == Classifier::Readiness::kFailed);
-      ck_assert(classifier.wait_ready() == Classifier::Readiness::kFailed);
-      const auto pixels = gray(9);
-      ck_assert(!classifier.classify(gray_view(pixels), 1));
-    }
-    ck_assert_int_eq(told.started, 1);
-    ck_assert_int_eq(told.failed, 1);
-    ck_assert_int_eq(told.loaded + told.cancelled, 0);
-  }
-}
-END_TEST
-
-// The model is there, the memory for its input is not: nobody hears of a success first.
-START_TEST(a_flow_that_cannot_be_made_is_a_failure) {
-  Told told;
-  {
-    const Transforms huge{.crop_size = 1 << 30, .resize_size = 1 << 30};
-    Classifier classifier(stub_loader(), huge, TransformsBackend::kTensor, told.listener());
-    ck_assert(classifier.wait_ready() == Classifier::Readiness::kFailed);
-  }
-  ck_assert_int_eq(told.failed, 1);
-  ck_assert_int_eq(told.loaded + told.cancelled, 0);
-}
-END_TEST
-
-START_TEST(listeners_may_throw) {
-  const auto throws = [](const auto&...) { throw std::runtime_error("no memory for a message"); };
-  const Classifier::Listener listener{.started = throws,
-                                      .loaded = throws,
-                                      .failed = throws,
-                                      .cancelled = throws,
-                                      .progress = throws};
-  const auto pixels = gray(255);
-  {
-    Classifier classifier(stub_loader(), kSmall, TransformsBackend::kTensor, listener);
-    ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
-    ck_assert(classifier.classify(gray_view(pixels), 1));
-  }
-  {
-    const auto fails = [](const FetchOptions& options) -> Result<inference::ReadyModel> {
-      options.progress(1, 2);
-      return Error{Code::kBadCheckpoint, "bad", ""};
-    };
-    Classifier classifier(fails, kSmall, TransformsBackend::kTensor, listener);
-    ck_assert(classifier.wait_ready() == Classifier::Readiness::kFailed);
-  }
-  Classifier classifier(endless, kSmall, TransformsBackend::kTensor, listener);
-}
-END_TEST
-
-// As an application does that stops the pipeline where it hears of it: on the worker itself.
-START_TEST(listeners_may_destroy_the_classifier) {
-  const std::string kinds[] = {"started", "progress", "loaded", "failed"};
-  for (const std::string& kind : kinds) {
-    std::unique_ptr<Classifier> classifier;
-    std::promise<void> made, worker_gone;
-    const auto destroy = [&](const std::string& which) {
-      if (which != kind) return;
-      made.get_future().wait();
-      classifier.reset();
-    };
-    // Destroyed with the listener, which the worker holds to the end of loading.
-    std::shared_ptr<void> last(nullptr, [&](void*) { worker_gone.set_value(); });
-    Classifier::Listener listener;
-    listener.started = [&destroy, last] { destroy("started"); };
-    listener.loaded = [&destroy](const inference::ReadyModel&) { destroy("loaded"); };
-    listener.failed = [&destroy](const Error&) { destroy("failed"); };
-    listener.cancelled = [] {};
-    listener.progress = [&destroy](std::uint64_t, std::uint64_t) { destroy("progress"); };
-    const bool fails = kind == "failed";
-    const auto loader = [fails](const FetchOptions& options) -> Result<inference::ReadyModel> {
-      options.progress(1, 2);
-      if (fails) return Error{Code::kBadCheckpoint, "bad", ""};
-      return stub_loader()(options);
-    };
-    classifier = std::make_unique<Classifier>(loader, kSmall, TransformsBackend::kTensor,
-                                              std::move(listener));
-    last.reset();
-    made.set_value();
-    worker_gone.get_future().wait();
-    ck_assert(!classifier);
-  }
-}
-END_TEST
-
-// A broken network is no reason to invent a class, nor to give up on the next frame.
-START_TEST(logits_that_are_no_numbers_are_a_failure_of_the_frame) {
-  constexpr float kInf = std::numeric_limits<float>::infinity();
-  float logit = 0;
-  const Classifier::Loader loader = [&](const FetchOptions&) -> Result<inference::ReadyModel> {
-    auto model = std::make_unique<StubModel>();
-    model->answer = [&] { return std::vector<float>{1, logit}; };
-    inference::ReadyModel ready;
-    ready.model = std::move(model);
-    return ready;
-  };
-  Told told;
-  Classifier classifier(loader, kSmall, TransformsBackend::kTensor, told.listener());
-  ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
-  const auto pixels = gray(9);
-  for (const float bad : {std::nanf(""), kInf, -kInf}) {
-    logit = bad;
-    const Result<Scores> failed = classifier.classify(gray_view(pixels), 2);
-    ck_assert(!failed);
-    ck_assert_int_eq(static_cast<int>(failed.error().code), static_cast<int>(Code::kBadCheckpoint));
-    test::expect_contains(failed.error().what, "NaN or infinite");
-  }
-  logit = 2;
-  const Result<Scores> good = classifier.classify(gray_view(pixels), 2);
-  ck_assert(good && good->top.size() == 2 && good->top[0].index == 1);
-}
-END_TEST
-
-START_TEST(flushing_interrupts_the_wait_alone) {
-  Told told;
-  Classifier classifier(endless, kSmall, TransformsBackend::kTensor, told.listener());
-  auto waiting = std::async(std::launch::async, [&] { return classifier.wait_ready(); });
-  classifier.set_flushing(true);
-  ck_assert(waiting.get() == Classifier::Readiness::kInterrupted);
-  classifier.set_flushing(false);
-  ck_assert_int_eq(told.cancelled, 0);  // loading goes on
-  waiting = std::async(std::launch::async, [&] { return classifier.wait_ready(); });
-  classifier.close();
-  ck_assert(waiting.get() == Classifier::Readiness::kInterrupted);
-  told.done.get_future().wait();
-  ck_assert_int_eq(told.cancelled, 1);
-  ck_assert_int_eq(told.failed + told.loaded, 0);
-}
-END_TEST
-
-START_TEST(closing_lets_an_inference_end) {
-  Told told;
-  std::promise<void> inside, go_on;
-  Classifier classifier(stub_loader([&] {
-                          inside.set_value();
-                          go_on.get_future().wait();
-                        }),
-                        kSmall, TransformsBackend::kTensor, told.listener());
-  ck_assert(classifier.wait_ready() == Classifier::Readiness::kReady);
-  const auto pixels = gray(200);
-  auto reply = std::async(std::launch::async, [&] {
-    return static_cast<bool>(classifier.classify(gray_view(pixels), 1));
-  });
-  inside.get_future().wait();
-  classifier.close();
-  go_on.set_value();
-  ck_assert_msg(reply.get(), "the frame that was inside has its result");
-  ck_assert(!classifier.classify(gray_view(pixels), 1));
-}
-END_TEST
-
 static Suite* make_suite() {
   Suite* suite = suite_create("tvclassify parts");
   TCase* bus = tcase_create("bus");
@@ -683,21 +442,12 @@ static Suite* make_suite() {
   tcase_add_test(frames, unknown_colorimetry);
   suite_add_tcase(suite, frames);
   TCase* history = tcase_create("history");
-  tcase_add_test(history, history_interval);
+  tcase_add_test(history, history_cadence);
+  tcase_add_test(history, history_ages);
+  tcase_add_test(history, history_late_results);
   tcase_add_test(history, history_changes);
   tcase_add_test(history, history_failures);
   suite_add_tcase(suite, history);
-  TCase* worker = tcase_create("worker");
-  tcase_add_test(worker, worker_classifies_on_its_own_thread);
-  tcase_add_test(worker, worker_survives_exceptions);
-  tcase_add_test(worker, load_failures_are_told_once);
-  tcase_add_test(worker, a_flow_that_cannot_be_made_is_a_failure);
-  tcase_add_test(worker, listeners_may_throw);
-  tcase_add_test(worker, listeners_may_destroy_the_classifier);
-  tcase_add_test(worker, logits_that_are_no_numbers_are_a_failure_of_the_frame);
-  tcase_add_test(worker, flushing_interrupts_the_wait_alone);
-  tcase_add_test(worker, closing_lets_an_inference_end);
-  suite_add_tcase(suite, worker);
   return suite;
 }
 

@@ -239,7 +239,9 @@ static void probe(GstElement* pipeline, const char* name, const char* pad_name,
 START_TEST(stops_while_a_frame_waits) {
   for (const GstState end : {GST_STATE_READY, GST_STATE_NULL}) {
     Frames frames;
-    Handled handled("weights=Tiny_Weights.STALLED", {}, stop);
+    Signal started;
+    Handled handled("weights=Tiny_Weights.STALLED", {GST_MESSAGE_PROGRESS, GST_PROGRESS_TYPE_START},
+                    [&](GstElement*) { started.raise(); });
     probe(
         handled.pipeline(), "mine", "sink",
         [](GstPad*, GstPadProbeInfo*, gpointer data) {
@@ -256,6 +258,7 @@ START_TEST(stops_while_a_frame_waits) {
         frames);
     handled.pause();
     frames.entered.wait();
+    started.wait();
     ck_assert(
         (handled.seen() == std::vector<Kind>{{GST_MESSAGE_PROGRESS, GST_PROGRESS_TYPE_START}}));
     ck_assert_int_eq(gst_element_set_state(handled.pipeline(), end), GST_STATE_CHANGE_SUCCESS);

@@ -1,0 +1,44 @@
+// The model that a stream uses now, with all that follows from its choice.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "elements/inference/shared_model.hpp"
+#include "elements/tvclassify/choice.hpp"
+#include "elements/tvclassify/metadata.hpp"
+
+namespace tv {
+
+/// One stream's seat at a shared model. Frames hold the one that judged them, so a model stays
+/// until the last of its frames has left. Immutable; any thread.
+class Active {
+ public:
+  Active(Choice choice, std::shared_ptr<inference::SharedModel> model, const std::string& element,
+         const inference::BatchTerms& terms)
+      : choice_(std::move(choice)),
+        model_(std::move(model)),
+        stream_(model_->batcher().add_stream(terms)),
+        identity_{element, choice_.name(), model_->sha256()} {}
+  ~Active() { model_->batcher().remove_stream(stream_); }
+  Active(const Active&) = delete;
+  Active& operator=(const Active&) = delete;
+
+  const Choice& choice() const { return choice_; }
+  const ModelIdentity& identity() const { return identity_; }
+  inference::SharedModel& model() const { return *model_; }
+  void submit(inference::JobRef job) const { model_->submit(stream_, std::move(job)); }
+  /// Forgets what has not begun.
+  void cancel() const { model_->batcher().cancel(stream_); }
+  /// What has not begun waits for no company.
+  void hurry() const { model_->batcher().hurry(stream_); }
+
+ private:
+  const Choice choice_;
+  const std::shared_ptr<inference::SharedModel> model_;
+  const inference::Batcher::StreamId stream_;
+  const ModelIdentity identity_;
+};
+
+}  // namespace tv

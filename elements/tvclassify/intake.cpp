@@ -1,0 +1,130 @@
+#include "elements/tvclassify/intake.hpp"
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "elements/tvclassify/frame.hpp"
+#include "elements/tvclassify/messages.hpp"
+
+namespace tv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Why a buffer has nothing to classify; empty: it has.
+std::string_view gap_reason(GstBuffer* buffer) {
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)) return "gap-flag";
+  if (gst_buffer_get_size(buffer) == 0) return "empty";
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)) return "corrupted";
+  return {};
+}
+
+std::uint64_t nanoseconds(Clock::duration span) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(span).count());
+}
+
+void skip(Passing& frame, std::string_view reason) {
+  frame.plan = FrameStatus::kSkipped;
+  frame.reason = reason;
+}
+
+}  // namespace
+
+Result<GstVideoInfo> Intake::judge_caps(GstCaps* caps, const Transforms& recipe) const {
+  const GstStructure* structure = gst_caps_get_structure(caps, 0);
+  const char* interlace = gst_structure_get_string(structure, "interlace-mode");
+  if (interlace && std::string_view(interlace) == "alternate")
+    return Error{Code::kUnsupported,
+                 "interlace-mode=alternate: a buffer holds one field, not a picture",
+                 "put a deinterlacer in front"};
+  GstVideoInfo info;
+  if (!gst_video_info_from_caps(&info, caps))
+    return Error{Code::kInvalidArgument,
+                 std::string("caps that describe no video frame: ") +
+                     GCharPtr(gst_caps_to_string(caps)).get(),
+                 ""};
+  const Result<Plan> plan =
+      make_plan(recipe, GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info), backend_);
+  if (!plan) return plan.error();
+  return info;
+}
+
+Status Intake::set_caps(GstCaps* caps, const Transforms& recipe) {
+  info_.reset();
+  // Refused caps are sticky on the pad in front and come again with each push.
+  if (refused_ && gst_caps_is_equal(refused_.get(), caps))
+    return Error{Code::kCancelled, "the same caps again", ""};
+  Result<GstVideoInfo> info = judge_caps(caps, recipe);
+  refused_.reset(info ? nullptr : gst_caps_ref(caps));
+  if (!info) return info.error();
+  info_ = *info;
+  return {};
+}
+
+Status Intake::fits(const Transforms& recipe) const {
+  if (!info_) return {};
+  const Result<Plan> plan =
+      make_plan(recipe, GST_VIDEO_INFO_WIDTH(&*info_), GST_VIDEO_INFO_HEIGHT(&*info_), backend_);
+  if (!plan) return plan.error();
+  return {};
+}
+
+Status Intake::prepare(Passing& frame) {
+  if (!info_) return Error{Code::kInternal, "a frame before its caps", ""};
+  frame.mapped = Clock::now();
+  TV_ASSIGN_OR_RETURN(const Frame picture, map_frame(frame.buffer.get(), *info_));
+  inference::JobRef job = frame.active->model().make_job();
+  TV_RETURN_IF_ERROR(preparation_->run(picture.view, job->input));
+  frame.preprocess_ns = nanoseconds(Clock::now() - frame.mapped);
+  frame.job = std::move(job);
+  return {};
+}
+
+Passing Intake::judge(BufferRef buffer, std::shared_ptr<const Active> active,
+                      const LiveSettings& live, const Counters& counters) {
+  if (active != active_) {
+    cadence_.forget();
+    last_job_.reset();
+    preparation_.emplace(active->choice().recipe, backend_);
+    active_ = active;
+  }
+  Passing frame{
+      .buffer = std::move(buffer), .times = {}, .active = std::move(active), .live = live};
+  frame.times = FrameTimes::of(frame.buffer.get(), &segment_);
+  const GstClockTime earliest = earliest_;
+  const bool late = live.qos && GST_CLOCK_TIME_IS_VALID(earliest) &&
+                    GST_CLOCK_TIME_IS_VALID(frame.times.running_time) &&
+                    frame.times.running_time <= earliest;
+  const bool busy = live_ && last_job_ && !last_job_->done;
+  if (const std::string_view reason = gap_reason(frame.buffer.get()); !reason.empty()) {
+    frame.plan = FrameStatus::kGap;
+    frame.reason = reason;
+  } else if (!cadence_.due(live.interval)) {
+    skip(frame, "interval");
+  } else if (late || busy) {
+    skip(frame, late ? "qos" : "busy");
+    post_qos(element_, frame.times, counters.stats(), proportion_, earliest);
+  } else if (Status ready = prepare(frame); !ready) {
+    frame.plan = FrameStatus::kFailed;
+    frame.failure = std::move(ready.error());
+  } else if (live_) {
+    last_job_ = frame.job;
+  }
+  cadence_.note(frame.plan == FrameStatus::kOk || frame.plan == FrameStatus::kFailed);
+  return frame;
+}
+
+void Intake::forget() {
+  cadence_.forget();
+  last_job_.reset();
+  earliest_ = GST_CLOCK_TIME_NONE;
+}
+
+void Intake::note_qos(double proportion, GstClockTime earliest_time) {
+  proportion_ = proportion;
+  earliest_ = earliest_time;
+}
+
+}  // namespace tv

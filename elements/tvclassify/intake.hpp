@@ -1,0 +1,73 @@
+// The streaming thread's half: what is to become of a frame, and its picture made ready for the
+// network.
+#pragma once
+
+#include <gst/video/video.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "elements/common/gst_ptr.hpp"
+#include "elements/tvclassify/active.hpp"
+#include "elements/tvclassify/counters.hpp"
+#include "elements/tvclassify/history.hpp"
+#include "elements/tvclassify/passing.hpp"
+#include "elements/tvclassify/prepare.hpp"
+#include "elements/tvclassify/settings.hpp"
+
+namespace tv {
+
+/// Streaming thread only, apart from note_qos().
+class Intake {
+ public:
+  /// The element, whose bus hears of late frames, must outlive the intake.
+  Intake(GstElement* element, const Settings& settings)
+      : element_(element),
+        backend_(settings.transforms_backend),
+        live_(settings.latency_mode == LatencyMode::kLive) {}
+
+  /// The caps of the frames that follow. Fails: Unsupported (interlace-mode=alternate), Cancelled
+  /// (refused before), InvalidArgument (a size that the recipe cannot take).
+  Status set_caps(GstCaps* caps, const Transforms& recipe);
+  void set_segment(const GstSegment& segment) { segment_ = segment; }
+  /// Frames/s of the caps; 0/1 where unknown.
+  const std::optional<GstVideoInfo>& info() const { return info_; }
+
+  /// The recipe of other weights works for frames of these caps. Fails: make_plan()'s.
+  Status fits(const Transforms& recipe) const;
+
+  /// Decides; a frame that is to be classified gets a job, not yet submitted.
+  Passing judge(BufferRef buffer, std::shared_ptr<const Active> active, const LiveSettings& live,
+                const Counters& counters);
+
+  /// Any thread: a QoS event from downstream.
+  void note_qos(double proportion, GstClockTime earliest_time);
+  /// A flush or a new stream.
+  void forget();
+
+ private:
+  Result<GstVideoInfo> judge_caps(GstCaps* caps, const Transforms& recipe) const;
+  Status prepare(Passing& frame);
+
+  GstElement* const element_;
+  const TransformsBackend backend_;
+  const bool live_;
+  GstSegment segment_ = make_segment();
+  std::optional<GstVideoInfo> info_;
+  CapsRef refused_;
+  Cadence cadence_;
+  std::shared_ptr<const Active> active_;  // of the last frame
+  std::optional<Preparation> preparation_;
+  inference::JobRef last_job_;  // in live mode: its end decides whether another one begins
+  std::atomic<double> proportion_{1};
+  std::atomic<GstClockTime> earliest_{GST_CLOCK_TIME_NONE};
+
+  static GstSegment make_segment() {
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_UNDEFINED);
+    return segment;
+  }
+};
+
+}  // namespace tv
