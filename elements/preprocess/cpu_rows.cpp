@@ -7,11 +7,7 @@
 
 namespace tv::preprocess {
 
-RowReader::RowReader(const Plan& plan)
-    : left_(plan.source_left),
-      right_(plan.source_right),
-      picture_width_(plan.width),
-      picture_height_(plan.height) {
+RowReader::RowReader(const Plan& plan) : left_(plan.source_left), right_(plan.source_right) {
   // Room for a window that begins at an odd column and for the chroma on both sides of it.
   const auto room = static_cast<std::size_t>(padded(right_ - left_ + 4));
   for (auto* line : {&luma_, &blended_, &u16_, &v16_}) line->assign(room, 0);
@@ -26,7 +22,7 @@ void RowReader::begin(const FrameView& frame) {
   constants_ = yuv_constants(frame.matrix, frame.range, info_->bits);
   const int shift = info_->components[1].shift_x;
   const int first = frame.crop_x + left_, last = frame.crop_x + right_ - 1;
-  const auto [low, high] = chroma_range(frame.crop_x, picture_width_, shift);
+  const auto [low, high] = chroma_columns(frame, info_->components[1]);
   chroma_first_ = (first >> shift) - shift;
   chroma_count_ = (last >> shift) + shift - chroma_first_ + 1;
   chroma_low_ = std::max(chroma_first_, low);
@@ -58,7 +54,7 @@ const std::vector<std::int16_t>& RowReader::chroma_row(std::size_t component, in
 // Sixteenths at the luma positions of row `y` of the planes.
 void RowReader::read_chroma(std::size_t component, int y, std::int16_t* luma) {
   const ComponentLayout& layout = info_->components[component];
-  const auto [top, bottom] = chroma_range(frame_->crop_y, picture_height_, layout.shift_y);
+  const auto [top, bottom] = chroma_lines(*frame_, layout);
   const ChromaTap tap = chroma_tap(y, layout.shift_y, frame_->chroma.vertical_cosited, top, bottom);
   const auto& near_row = chroma_row(component, tap.near_index);
   const auto& far_row = tap.near_weight == 4 ? near_row : chroma_row(component, tap.far_index);

@@ -34,7 +34,7 @@ class RowReader {
   void read_chroma(std::size_t component, int y, std::int16_t* luma);
   const std::vector<std::int16_t>& chroma_row(std::size_t component, int index);
 
-  int left_, right_, picture_width_, picture_height_;
+  int left_, right_;
   const FrameView* frame_ = nullptr;
   const PixelFormatInfo* info_ = nullptr;
   YuvConstants constants_{};

@@ -67,6 +67,24 @@ const PixelFormatInfo& pixel_format_info(PixelFormat format) {
   return kFormats[static_cast<std::size_t>(format)];
 }
 
+std::optional<FrameView> part_of(const FrameView& picture, const Rect& part) {
+  const auto inside = [](int begin, int size, int whole) {
+    return begin >= 0 && size > 0 && size <= whole && begin <= whole - size;
+  };
+  if (!inside(part.x, part.width, picture.width) || !inside(part.y, part.height, picture.height))
+    return std::nullopt;
+  FrameView view = picture;
+  view.crop_x += part.x;
+  view.crop_y += part.y;
+  view.width = part.width;
+  view.height = part.height;
+  view.margin.left += part.x;
+  view.margin.top += part.y;
+  view.margin.right += picture.width - part.x - part.width;
+  view.margin.bottom += picture.height - part.y - part.height;
+  return view;
+}
+
 std::optional<PixelFormat> pixel_format_from_name(std::string_view name) {
   for (const auto& info : kFormats)
     if (info.name == name) return info.format;

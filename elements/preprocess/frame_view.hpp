@@ -67,6 +67,23 @@ struct FrameView {
   ColorMatrix matrix = ColorMatrix::kBt601;
   ColorRange range = ColorRange::kLimited;
   ChromaSite chroma{};
+  /// Pixels around the picture, within the planes, that show the same scene: at its edges, the
+  /// chroma of a sub-sampled format is interpolated with theirs. 0: the picture ends there, and its
+  /// last chroma sample is repeated.
+  struct Margin {
+    int left = 0, top = 0, right = 0, bottom = 0;
+  } margin{};
 };
+
+/// Pixels of a picture.
+struct Rect {
+  int x = 0, y = 0, width = 0, height = 0;
+  bool operator==(const Rect&) const = default;
+};
+
+/// The part of the picture under `part`: its pixels are bit for bit those of the whole picture
+/// decoded to RGB and then cut, as by torchvision's crop(), at odd positions of sub-sampled formats
+/// too. Points into the same memory. nullopt: the part is empty or not wholly inside.
+std::optional<FrameView> part_of(const FrameView& picture, const Rect& part);
 
 }  // namespace tv

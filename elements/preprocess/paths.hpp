@@ -16,12 +16,17 @@ std::unique_ptr<Preprocessor> make_fast(Plan plan);
 /// Whether `frame` has the plan's size, lies in its planes, has all its planes and room in `out`.
 Status check_run(const Plan& plan, const FrameView& frame, std::span<const float> out);
 
-/// The chroma samples that belong to a picture of `size` pixels beginning at `crop`.
+/// The chroma samples of the picture and its margin, across and down the component's plane.
 struct ChromaRange {
   int low, high;
 };
-inline ChromaRange chroma_range(int crop, int size, int shift) {
-  return {crop >> shift, (crop + size - 1) >> shift};
+inline ChromaRange chroma_columns(const FrameView& frame, const ComponentLayout& layout) {
+  return {(frame.crop_x - frame.margin.left) >> layout.shift_x,
+          (frame.crop_x + frame.width + frame.margin.right - 1) >> layout.shift_x};
+}
+inline ChromaRange chroma_lines(const FrameView& frame, const ComponentLayout& layout) {
+  return {(frame.crop_y - frame.margin.top) >> layout.shift_y,
+          (frame.crop_y + frame.height + frame.margin.bottom - 1) >> layout.shift_y};
 }
 
 /// The last step of torchvision's preset, for each channel and each byte: (v / 255 - mean) / std in

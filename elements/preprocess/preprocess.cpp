@@ -94,6 +94,14 @@ Status check_run(const Plan& plan, const FrameView& frame, std::span<const float
     return invalid("a picture of " + size_text(frame.width, frame.height) + " at (" +
                    std::to_string(frame.crop_x) + ", " + std::to_string(frame.crop_y) +
                    ") does not lie in planes of " + size_text(frame.full_width, frame.full_height));
+  const FrameView::Margin& margin = frame.margin;
+  if (margin.left < 0 || margin.top < 0 || margin.right < 0 || margin.bottom < 0 ||
+      margin.left > frame.crop_x || margin.top > frame.crop_y ||
+      margin.right > frame.full_width - frame.width - frame.crop_x ||
+      margin.bottom > frame.full_height - frame.height - frame.crop_y)
+    return invalid("the margin of a picture of " + size_text(frame.width, frame.height) + " at (" +
+                   std::to_string(frame.crop_x) + ", " + std::to_string(frame.crop_y) +
+                   ") does not lie in planes of " + size_text(frame.full_width, frame.full_height));
   const auto crop = static_cast<std::size_t>(plan.crop_size);
   if (out.size() != 3 * crop * crop)
     return invalid("the output has room for " + std::to_string(out.size()) + " values, expected " +

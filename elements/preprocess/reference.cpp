@@ -43,8 +43,8 @@ class PixelReader {
   // 16 times the chroma at a luma position of the planes.
   std::int32_t chroma16(std::size_t component, int column, int row) const {
     const ComponentLayout& layout = info_.components[component];
-    const auto [left, right] = chroma_range(frame_.crop_x, frame_.width, layout.shift_x);
-    const auto [top, bottom] = chroma_range(frame_.crop_y, frame_.height, layout.shift_y);
+    const auto [left, right] = chroma_columns(frame_, layout);
+    const auto [top, bottom] = chroma_lines(frame_, layout);
     const ChromaTap h =
         chroma_tap(column, layout.shift_x, frame_.chroma.horizontal_cosited, left, right);
     const ChromaTap v =

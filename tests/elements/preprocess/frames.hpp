@@ -91,4 +91,12 @@ class Bytes {
   std::mt19937 random_;
 };
 
+/// A random part of what lies around the picture, on each side.
+inline void add_margin(FrameView& view, Bytes& random) {
+  view.margin.left = random.between(0, view.crop_x);
+  view.margin.top = random.between(0, view.crop_y);
+  view.margin.right = random.between(0, view.full_width - view.width - view.crop_x);
+  view.margin.bottom = random.between(0, view.full_height - view.height - view.crop_y);
+}
+
 }  // namespace tv::test

@@ -85,6 +85,7 @@ OwnedFrame random_frame(PixelFormat format, Bytes& random) {
   frame.view.matrix = static_cast<ColorMatrix>(random.between(0, 2));
   frame.view.range = static_cast<ColorRange>(random.between(0, 1));
   frame.view.chroma = {random.between(0, 1) == 1, random.between(0, 1) == 1};
+  add_margin(frame.view, random);
   return frame;
 }
 

@@ -185,6 +185,13 @@ START_TEST(refused_frames) {
   bad = good.view;
   bad.full_width = bad.full_height = 0;
   refuse(bad, 192, "planes of 0x0");
+  for (int FrameView::Margin::*side : {&FrameView::Margin::left, &FrameView::Margin::top,
+                                       &FrameView::Margin::right, &FrameView::Margin::bottom})
+    for (const int pixels : {1, -1}) {
+      bad = good.view;
+      bad.margin.*side = pixels;
+      refuse(bad, 192, "margin");
+    }
   bad = good.view;
   bad.planes[2].data = nullptr;
   refuse(bad, 192, "plane 2 of the I420 frame is missing");

@@ -25,15 +25,19 @@ struct Region {
 // What `component` must supply: the window, and with subsampling one more sample on each side for
 // the interpolation, as far as the picture goes.
 Region needed(const Plan& plan, const FrameView& view, const ComponentLayout& c) {
-  const auto axis = [](int crop, int size, int begin, int end, int shift, int& low, int& high) {
-    low = std::max(((crop + begin) >> shift) - shift, crop >> shift);
-    high = std::min(((crop + end - 1) >> shift) + shift, (crop + size - 1) >> shift) + 1;
+  // [first, last]: the picture and its margin.
+  const auto axis = [](int crop, int first, int last, int begin, int end, int shift, int& low,
+                       int& high) {
+    low = std::max(((crop + begin) >> shift) - shift, first >> shift);
+    high = std::min(((crop + end - 1) >> shift) + shift, last >> shift) + 1;
   };
   Region region{};
-  axis(view.crop_x, view.width, plan.source_left, plan.source_right, c.shift_x, region.x0,
-       region.x1);
-  axis(view.crop_y, view.height, plan.source_top, plan.source_bottom, c.shift_y, region.y0,
-       region.y1);
+  axis(view.crop_x, view.crop_x - view.margin.left,
+       view.crop_x + view.width + view.margin.right - 1, plan.source_left, plan.source_right,
+       c.shift_x, region.x0, region.x1);
+  axis(view.crop_y, view.crop_y - view.margin.top,
+       view.crop_y + view.height + view.margin.bottom - 1, plan.source_top, plan.source_bottom,
+       c.shift_y, region.y0, region.y1);
   return region;
 }
 
@@ -93,6 +97,7 @@ START_TEST(changed_bytes) {
       shape.stride_padding = random.between(0, 9);
       OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
       frame.view.chroma = {turn % 2 == 1, turn % 4 >= 2};
+      if (turn >= 4) add_margin(frame.view, random);
       const Plan plan = plan_of(frame.view, 40, random.between(8, 30),
                                 turn % 2 ? TransformsBackend::kPil : TransformsBackend::kTensor);
       // Keep the needed samples, turn all other bits over.
@@ -203,6 +208,7 @@ START_TEST(guard_pages) {
       shape.crop_y = random.between(0, 3);
       OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
       frame.view.chroma = {turn % 2 == 1, turn % 4 >= 2};
+      if (turn >= 4) add_margin(frame.view, random);
       const Plan plan = plan_of(frame.view, 36, turn == 0 ? 36 : random.between(1, 33),
                                 turn % 2 ? TransformsBackend::kPil : TransformsBackend::kTensor);
       for (const bool at_end : {false, true}) {
