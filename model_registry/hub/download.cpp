@@ -26,7 +26,9 @@ struct Exchange {
   const FetchOptions& options;
   std::uint64_t max_bytes;
   std::uint64_t received = 0;
-  std::optional<DownloadFailure> refused{};  // set: the write callback ended the transfer
+  // The write callback ended the transfer, set one of these:
+  std::optional<DownloadFailure> refused{};
+  std::exception_ptr thrown{};
   Clock::time_point last_progress{};
 
   long status() const {
@@ -86,14 +88,26 @@ std::optional<DownloadFailure> accept(Exchange& exchange, std::span<const std::b
 
 std::size_t on_body(char* data, std::size_t, std::size_t count, void* user) {
   Exchange& exchange = *static_cast<Exchange*>(user);
-  // The caller is C: an exception must not pass through it.
+  // The caller is C: an exception must not pass through it, nor a second one that putting the first
+  // into words could throw; download() does that.
   try {
     exchange.refused = accept(exchange, std::as_bytes(std::span(data, count)));
-  } catch (const std::exception& exception) {
-    exchange.refused = DownloadFailure{
-        {Code::kInternal, std::string("internal error: ") + exception.what(), ""}, false};
+  } catch (...) {
+    exchange.thrown = std::current_exception();
   }
-  return exchange.refused ? CURL_WRITEFUNC_ERROR : count;
+  return exchange.refused || exchange.thrown ? CURL_WRITEFUNC_ERROR : count;
+}
+
+DownloadFailure failure_of(const std::exception_ptr& thrown) {
+  std::string what = "internal error: ";
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& exception) {
+    what += exception.what();
+  } catch (...) {
+    what += "exception of unknown type";
+  }
+  return {{Code::kInternal, std::move(what), ""}, false};
 }
 
 bool is_transient(CURLcode code) {
@@ -225,6 +239,7 @@ std::optional<DownloadFailure> download(const std::string& url, std::uint64_t ma
         false};
   const std::optional<CURLcode> code = drive(transfer, exchange);
   if (!code) return DownloadFailure{{Code::kCancelled, "cancelled", ""}, false};
+  if (exchange.thrown) return failure_of(exchange.thrown);
   if (exchange.refused) return exchange.refused;
   if (*code != CURLE_OK) return curl_failure(*code, detail, transfer.easy());
   if (const long status = exchange.status(); status != 200) return http_failure(status);

@@ -79,12 +79,15 @@ nlohmann::json outcome(const tv::Result<tv::FileBytes>& result) {
           {"last", bytes.empty() ? -1 : static_cast<int>(bytes.back())}};
 }
 
-// A download whose receiver runs out of memory.
-tv::Result<tv::FileBytes> download_to_nobody(const std::string& url,
+// A download whose receiver throws std::bad_alloc ("memory") or a number, which is no
+// std::exception.
+tv::Result<tv::FileBytes> download_to_nobody(const std::string& url, const std::string& what,
                                              const tv::hub::Limits& limits) {
-  const auto failure =
-      tv::hub::download(url, 1 << 20, limits, {},
-                        [](std::span<const std::byte>) -> tv::Status { throw std::bad_alloc(); });
+  const tv::hub::Sink sink = [&](std::span<const std::byte>) -> tv::Status {
+    if (what == "memory") throw std::bad_alloc();
+    throw 7;
+  };
+  const auto failure = tv::hub::download(url, 1 << 20, limits, {}, sink);
   if (failure) return failure->error;
   return tv::FileBytes{};
 }
@@ -117,9 +120,10 @@ int main(int argc, char** argv) {
   std::thread listener;  // cancel=stdin: the test decides when
   if (cancel_when == "stdin") listener = std::thread([&] { cancel = std::getchar() != EOF; });
 
-  nlohmann::json line =
-      outcome(arguments.contains("throw") ? download_to_nobody(url, limits_of(arguments))
-                                          : tv::hub::fetch(weights, options, limits_of(arguments)));
+  const tv::hub::Limits limits = limits_of(arguments);
+  nlohmann::json line = outcome(arguments.contains("throw")
+                                    ? download_to_nobody(url, text(arguments, "throw"), limits)
+                                    : tv::hub::fetch(weights, options, limits));
   line["progress"] = progress;
   line["cache_dir"] = tv::cache_dir();
   line["cache_path"] = tv::cache_path(weights);
