@@ -1,14 +1,14 @@
 #include "model_registry/models/builders.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/options.hpp"
 #include "model_registry/registry/legacy.hpp"
 #include "model_registry/registry/registry.hpp"
+#include "model_registry/registry/text.hpp"
 
 namespace tv {
 namespace {
@@ -52,39 +52,11 @@ std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row,
   return make_form(row, config, graph::Form::kInt8, make_form(row, config, source));
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> line(b.size() + 1);
-  std::iota(line.begin(), line.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(line[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = line[j];
-      line[j] = std::min({substituted, line[j] + 1, line[j - 1] + 1});
-    }
-  }
-  return line.back();
-}
-
-std::string nearest_builders(const std::string& name) {
-  auto names = std::vector<std::string_view>(available_models().begin(), available_models().end());
-  std::stable_sort(names.begin(), names.end(), [&](std::string_view a, std::string_view b) {
-    return edit_distance(name, a) < edit_distance(name, b);
-  });
-  std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(3, names.size()); ++i)
-    text += (i ? ", " : "") + std::string(names[i]);
-  return text;
-}
-
-Error no_such_builder(const std::string& name) {
-  return {Code::kNotFound, "no builder \"" + name + "\"", "nearest: " + nearest_builders(name)};
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
+Error no_such_builder(std::string_view name) {
+  const std::vector<std::string> names(available_models().begin(), available_models().end());
+  const std::vector<std::string> similar = nearest_names(name, names, 3);
+  return {Code::kNotFound, "no builder " + in_quotes(name),
+          similar.empty() ? "a name looks like resnet50" : "nearest: " + join(similar)};
 }
 
 // What to do with a file that another builder's network fits ("" for none).
@@ -128,7 +100,7 @@ bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
 }  // namespace
 
 Result<Model> get_model(std::string_view builder, const BuildOptions& asked) {
-  const std::string name = lower(builder);
+  const std::string name = fold_case(builder);
   const models::ModelRow* row = find_row(name);
   if (!row) return no_such_builder(name);
   BuildOptions options = asked;
@@ -138,7 +110,7 @@ Result<Model> get_model(std::string_view builder, const BuildOptions& asked) {
 }
 
 Result<NamedBuilder> get_model_builder(std::string_view name) {
-  const std::string lowered = lower(name);
+  const std::string lowered = fold_case(name);
   const models::ModelRow* row = find_row(lowered);
   if (!row) return no_such_builder(lowered);
   return NamedBuilder(row->builder);

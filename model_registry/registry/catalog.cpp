@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <limits>
 #include <utility>
 
 #include "model_registry/registry/builtin.hpp"
@@ -13,20 +12,12 @@ namespace tv {
 namespace {
 
 constexpr std::string_view kDefault = "DEFAULT";
-/// Longer names are answered without a search for similar ones.
-constexpr std::size_t kLongestName = 256;
 
 /// "Enum.ENTRY" in two; {"", ""} unless there is exactly one dot.
 std::pair<std::string_view, std::string_view> split(std::string_view name) {
   const auto dot = name.find('.');
   if (dot == std::string_view::npos || name.find('.', dot + 1) != std::string_view::npos) return {};
   return {name.substr(0, dot), name.substr(dot + 1)};
-}
-
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 }  // namespace
@@ -60,9 +51,9 @@ std::vector<const Weights*> Catalog::matches(std::string_view left, std::string_
 }
 
 Error Catalog::not_found(std::string what, std::string_view name) const {
-  std::string hint = "nearest names: " + join(nearest(name, 3));
-  if (name.empty() || name.size() > kLongestName)
-    hint = "a name looks like ResNet50_Weights.DEFAULT";
+  const std::vector<std::string> similar = nearest(name, 3);
+  std::string hint = name.empty() || similar.empty() ? "a name looks like ResNet50_Weights.DEFAULT"
+                                                     : "nearest names: " + join(similar);
   if (!user_.errors.empty()) {
     hint += "; " + std::to_string(user_.errors.size()) +
             " file(s) with entries of yours could not be used, first: " + user_.errors[0].what;
@@ -125,26 +116,12 @@ Result<std::vector<const Weights*>> Catalog::model_weights(std::string_view buil
 }
 
 std::vector<std::string> Catalog::nearest(std::string_view name, std::size_t count) const {
-  if (name.size() > kLongestName || count == 0) return {};
-  const std::string typed = fold_case(name);
-  std::vector<std::pair<int, std::string>> best;  // nearest first, of equals the first one added
-  const auto add = [&](std::string candidate) {
-    const int enough = best.size() < count ? std::numeric_limits<int>::max() : best.back().first;
-    const int distance = typing_distance(typed, fold_case(candidate), enough);
-    if (distance >= enough) return;
-    const auto farther = [](int value, const auto& other) { return value < other.first; };
-    best.emplace(std::upper_bound(best.begin(), best.end(), distance, farther), distance,
-                 std::move(candidate));
-    if (best.size() > count) best.pop_back();
-  };
-  for (const std::string_view builder : builtin_builders()) add(std::string(builder));
+  std::vector<std::string> names(builtin_builders().begin(), builtin_builders().end());
   for (const Weights* weights : all_) {
-    add(weights->name());
-    if (weights->is_default) add(std::string(weights->enum_name) + ".DEFAULT");
+    names.push_back(weights->name());
+    if (weights->is_default) names.push_back(std::string(weights->enum_name) + ".DEFAULT");
   }
-  std::vector<std::string> names;
-  for (auto& entry : best) names.push_back(std::move(entry.second));
-  return names;
+  return nearest_names(name, names, count);
 }
 
 }  // namespace tv

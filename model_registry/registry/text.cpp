@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <limits>
+#include <utility>
 
 #include "model_registry/io/utf8.hpp"
 
@@ -10,6 +11,8 @@ namespace tv {
 namespace {
 
 constexpr std::size_t kQuotedBytes = 120;
+/// Longer names are answered without a search for similar ones.
+constexpr std::size_t kLongestName = 256;
 
 constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -96,6 +99,30 @@ int typing_distance(std::string_view typed, std::string_view name, int enough) {
   for (std::size_t j = 0; j < width; ++j)
     best = std::min(best, row[j] + static_cast<int>(width - 1 - j) * kCompletion);
   return best;
+}
+
+std::vector<std::string> nearest_names(std::string_view typed,
+                                       const std::vector<std::string>& names, std::size_t count) {
+  if (typed.size() > kLongestName || count == 0) return {};
+  const std::string folded = fold_case(typed);
+  std::vector<std::pair<int, const std::string*>> best;  // nearest first
+  for (const std::string& name : names) {
+    const int enough = best.size() < count ? std::numeric_limits<int>::max() : best.back().first;
+    const int distance = typing_distance(folded, fold_case(name), enough);
+    if (distance >= enough) continue;
+    const auto farther = [](int value, const auto& other) { return value < other.first; };
+    best.emplace(std::upper_bound(best.begin(), best.end(), distance, farther), distance, &name);
+    if (best.size() > count) best.pop_back();
+  }
+  std::vector<std::string> found;
+  for (const auto& entry : best) found.push_back(*entry.second);
+  return found;
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
 }
 
 }  // namespace tv

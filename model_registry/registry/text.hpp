@@ -1,9 +1,11 @@
-// Small things about text that the registry's files share: letter case, safe quoting, UTF-8.
+// Small things about text that the registry's files share: letter case, safe quoting, UTF-8, names
+// that resemble one another.
 #pragma once
 
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tv {
 
@@ -27,5 +29,14 @@ const char* text_fault(std::string_view text);
 /// sooner.
 int typing_distance(std::string_view typed, std::string_view name,
                     int enough = std::numeric_limits<int>::max());
+
+/// The `count` of `names` that are nearest to `typed` by typing_distance(), letter case aside; best
+/// first, of equals the first of `names`. None where `typed` exceeds 256 bytes: a search would take
+/// long and find nothing that helps.
+std::vector<std::string> nearest_names(std::string_view typed,
+                                       const std::vector<std::string>& names, std::size_t count);
+
+/// "a, b, c"
+std::string join(const std::vector<std::string>& names);
 
 }  // namespace tv

@@ -62,7 +62,17 @@ END_TEST
 START_TEST(names_that_do_not_exist_get_the_nearest) {
   expect_error(error_of("resnet81"), Code::kNotFound, "no builder \"resnet81\"");
   expect_contains(error_of("resnet51").hint, "resnet50");
+  expect_error(error_of("VGG"), Code::kNotFound, "nearest: vgg11, ");  // as far as it was typed
+  expect_error(error_of("rsenet50"), Code::kNotFound, "nearest: resnet50, ");
   expect_error(error_of(""), Code::kNotFound, "nearest: ");
+}
+END_TEST
+
+START_TEST(hostile_names_make_a_short_line) {
+  expect_error(error_of("a\n\"\xff"), Code::kNotFound, "no builder \"a\\x0a\\x22\\xff\"");
+  const Error endless = error_of(std::string(1 << 20, 'x'));
+  expect_error(endless, Code::kNotFound, "a name looks like resnet50");
+  ck_assert_uint_lt(endless.text().size(), 400);
 }
 END_TEST
 
@@ -114,7 +124,8 @@ END_TEST
 int main() {
   return run_suite("models", 60, every_model_is_a_registered_builder_with_the_promised_size,
                    letter_case_does_not_matter, names_that_do_not_exist_get_the_nearest,
-                   every_registered_builder_is_available, weights_of_another_builder_are_refused,
+                   hostile_names_make_a_short_line, every_registered_builder_is_available,
+                   weights_of_another_builder_are_refused,
                    user_defined_entries_belong_to_the_builder_they_name,
                    class_counts_must_agree_with_the_weights, class_counts_out_of_range_are_refused);
 }
