@@ -24,11 +24,26 @@ Activation activation_of(Op op) {
   }
 }
 
-// Where a node can take up an activation, or nullptr. A linear layer has either that or a residual.
-Activation* activation_slot(Node& node) {
-  if (node.op == Op::kConv2d) return &std::get<Conv2dAttrs>(node.attrs).activation;
-  const bool free = node.op == Op::kLinear && (node.inputs.size() == 1 || node.params.size() == 1);
-  return free ? &std::get<FusedAttrs>(node.attrs).activation : nullptr;
+// A linear layer has either an activation or a residual; int8 operators know relu alone.
+bool takes_activation(const Node& node, Activation activation) {
+  switch (node.op) {
+    case Op::kConv2d:
+      return true;
+    case Op::kLinear:
+      return node.inputs.size() == 1 || node.params.size() == 1;
+    case Op::kQConv2d:
+    case Op::kQAdd:
+      return activation == Activation::kRelu;
+    default:
+      return false;
+  }
+}
+
+// Of a node that takes one.
+Activation& activation_slot(Node& node) {
+  if (auto* const convolution = std::get_if<Conv2dAttrs>(&node.attrs))
+    return convolution->activation;
+  return std::get<FusedAttrs>(node.attrs).activation;
 }
 
 }  // namespace
@@ -41,9 +56,11 @@ Graph fuse_activation(Graph graph) {
     const Activation activation = activation_of(node.op);
     if (activation == Activation::kNone) continue;
     const auto before = static_cast<std::size_t>(node.inputs[0]);
-    Activation* const slot = activation_slot(rewriter.graph.nodes[before]);
-    if (!slot || *slot != Activation::kNone || rewriter.readers[before] != 1) continue;
-    *slot = activation;
+    Node& layer = rewriter.graph.nodes[before];
+    if (!takes_activation(layer, activation) || rewriter.readers[before] != 1) continue;
+    Activation& slot = activation_slot(layer);
+    if (slot != Activation::kNone) continue;
+    slot = activation;
     rewriter.replace(id, node.inputs[0]);
   }
   return rewriter.finish();

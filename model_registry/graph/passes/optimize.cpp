@@ -9,8 +9,7 @@ Graph optimize(Graph graph) {
       drop_identities(std::move(graph));  // a dropout would hide a pair that the others look for
   graph = fold_batch_norm(std::move(graph));
   graph = fuse_residual(std::move(graph));
-  graph = fuse_activation(std::move(graph));
-  return fuse_quantized_relu(std::move(graph));
+  return fuse_activation(std::move(graph));
 }
 
 }  // namespace tv::graph

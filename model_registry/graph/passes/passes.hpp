@@ -20,12 +20,10 @@ Graph fold_batch_norm(Graph graph);
 Graph fuse_residual(Graph graph);
 
 /// conv2d or linear -> an operator of enum Activation becomes one layer, where nobody else reads
-/// the layer and it has no activation yet; a linear layer with a residual takes none.
+/// the layer and it has no activation yet; a linear layer with a residual takes none. In int8,
+/// q_conv2d or q_add -> relu does: the result is the same to the bit, for both clamp at the zero
+/// point.
 Graph fuse_activation(Graph graph);
-
-/// q_conv2d or q_add -> relu becomes one node, where nobody else reads the first. The result is the
-/// same to the bit: both clamp at the zero point.
-Graph fuse_quantized_relu(Graph graph);
 
 /// All of the above, in the order in which they help each other.
 Graph optimize(Graph graph);

@@ -31,8 +31,8 @@ class SketchModule final : public graph::Module {
 /// `declare` adds children and returns the forward; the result must be [N, classes].
 inline graph::Network sketch(
     const std::function<SketchModule::Forward(SketchModule&, graph::Build&)>& declare, int classes,
-    int min_size = 1) {
-  graph::Build build;
+    int min_size = 1, graph::Form form = graph::Form::kFloat) {
+  graph::Build build(form, graph::QuantizedBackend::kFbgemm);
   auto root = std::make_unique<SketchModule>();
   root->set_forward(declare(*root, build));
   return graph::Network("sketch", std::move(build), std::move(root), classes, min_size);

@@ -4,6 +4,7 @@
 #include "model_registry/graph/ops.hpp"
 #include "model_registry/graph/passes/passes.hpp"
 #include "model_registry/models/models.hpp"
+#include "model_registry/models/nn/quantized.hpp"
 #include "tests/model_registry/graph/networks.hpp"
 #include "tests/suite.hpp"
 
@@ -41,6 +42,26 @@ graph::Network with_layers(const std::function<Value(const Layers&, Value)>& for
         return [layers, forward](Value x) { return head(forward(layers, x)); };
       },
       3);
+}
+
+/// In int8: layers between the network's doors, which keep the size.
+struct QuantizedLayers {
+  graph::Ref<nn::Conv2d> conv;
+  graph::Ref<nn::FloatAdd> add;
+  graph::Ref<nn::Linear> linear;
+};
+graph::Network with_quantized_layers(
+    const std::function<Value(const QuantizedLayers&, Value)>& forward) {
+  return sketch(
+      [&](SketchModule& m, Build& build) {
+        const QuantizedLayers layers{m.make<nn::Conv2d>("conv", build, 3, 3, 1),
+                                     m.make<nn::FloatAdd>("add", build),
+                                     m.make<nn::Linear>("linear", build, 3, 3)};
+        const auto quant = m.make<nn::QuantStub>("quant", build);
+        const auto dequant = m.make<nn::DeQuantStub>("dequant", build);
+        return [=](Value x) { return dequant(head(forward(layers, quant(x)))); };
+      },
+      3, 1, graph::Form::kInt8);
 }
 
 int count(const Graph& graph, Op op) {
@@ -214,6 +235,48 @@ START_TEST(a_second_activation_stays) {
 }
 END_TEST
 
+START_TEST(quantized_convolutions_and_additions_take_a_relu) {
+  const auto network = with_quantized_layers([](const QuantizedLayers& l, Value x) {
+    const Value y = graph::relu(l.conv(x));
+    return graph::relu(l.add->forward(y, x));
+  });
+  const Graph graph = graph::fuse_activation(trace(network));
+  expect_sound(graph);
+  ck_assert_int_eq(count(graph, Op::kRelu), 0);
+  const auto found = [&](Op op) -> const graph::Attrs& {
+    return std::ranges::find(graph.nodes, op, &graph::Node::op)->attrs;
+  };
+  ck_assert(std::get<graph::Conv2dAttrs>(found(Op::kQConv2d)).activation ==
+            graph::Activation::kRelu);
+  ck_assert(std::get<graph::FusedAttrs>(found(Op::kQAdd)).activation == graph::Activation::kRelu);
+  expect_equal(graph::to_string(graph::optimize(trace(network))), graph::to_string(graph));
+}
+END_TEST
+
+START_TEST(quantized_layers_take_nothing_else) {
+  // The kernels know relu alone.
+  expect_unchanged(graph::fuse_activation,
+                   with_quantized_layers([](const QuantizedLayers& l, Value x) {
+                     return graph::relu6(l.add->forward(graph::hardswish(l.conv(x)), x));
+                   }));
+  expect_unchanged(graph::fuse_activation,
+                   with_quantized_layers([](const QuantizedLayers& l, Value x) {
+                     const Value y = graph::relu(l.linear(graph::permute(x, {0, 2, 3, 1})));
+                     return graph::permute(y, {0, 3, 1, 2});
+                   }));
+  // the layer is read again
+  expect_unchanged(graph::fuse_activation,
+                   with_quantized_layers([](const QuantizedLayers& l, Value x) {
+                     const Value y = l.conv(x);
+                     return l.add->forward(graph::relu(y), y);
+                   }));
+  // there is one already
+  const auto twice = with_quantized_layers(
+      [](const QuantizedLayers& l, Value x) { return graph::relu(graph::relu(l.conv(x))); });
+  ck_assert_int_eq(count(graph::fuse_activation(trace(twice)), Op::kRelu), 1);
+}
+END_TEST
+
 START_TEST(residuals_fuse_from_either_side) {
   for (const bool conv_first : {true, false}) {
     const auto network = with_layers([=](const Layers& l, Value x) {
@@ -346,6 +409,7 @@ int main() {
       batch_norm_folds_into_its_convolution, a_convolution_without_bias_gets_one,
       batch_norm_stays_where_it_cannot_fold, only_the_first_of_two_batch_norms_folds,
       activations_fuse_unless_the_convolution_has_other_readers, a_second_activation_stays,
+      quantized_convolutions_and_additions_take_a_relu, quantized_layers_take_nothing_else,
       residuals_fuse_from_either_side, a_residual_that_is_computed_later_is_there_in_time,
       residuals_stay_apart_where_they_must, linear_layers_take_an_activation_or_a_residual,
       only_batch_norms_in_front_of_their_convolution_are_left,
