@@ -8,6 +8,7 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/basic_conv2d.hpp"
+#include "model_registry/models/nn/initialise.hpp"
 #include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/sequential.hpp"
 #include "model_registry/models/nn/transform_input.hpp"
@@ -153,13 +154,7 @@ class GoogLeNet final : public Module {
   }
 
   void initialise(Build& build) {
-    for_each([&](Module& module) {
-      if (const auto* conv = dynamic_cast<Conv2d*>(&module)) {
-        build.trunc_normal(conv->weight(), 0, kInitStd);
-      } else if (const auto* linear = dynamic_cast<Linear*>(&module)) {
-        build.trunc_normal(linear->weight(), 0, kInitStd);
-      }
-    });
+    truncated_normal_weights(build, *this, [](const Module&) { return kInitStd; });
   }
 
   bool transform_input_;
