@@ -3,6 +3,7 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/conv_norm_activation.hpp"
+#include "model_registry/models/nn/initialise.hpp"
 #include "model_registry/models/nn/layers.hpp"
 #include "model_registry/models/nn/quantized.hpp"
 #include "model_registry/models/nn/sequential.hpp"
@@ -90,7 +91,7 @@ class MobileNetV2 final : public Module {
     classifier_ = add("classifier", std::move(classifier));
     quant_ = add("quant", std::make_unique<QuantStub>(build));
     dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
-    initialise(build);
+    kaiming_weights(build, *this);
   }
 
   Value forward(Value x) const override {           // [N, 3, H, W]
@@ -100,17 +101,6 @@ class MobileNetV2 final : public Module {
   }
 
  private:
-  void initialise(Build& build) {
-    for_each([&](Module& module) {
-      if (const auto* conv = dynamic_cast<Conv2d*>(&module)) {
-        build.kaiming_normal(conv->weight(), Build::Fan::kOut);
-      } else if (const auto* linear = dynamic_cast<Linear*>(&module)) {
-        build.normal(linear->weight(), 0, 0.01);
-        build.constant(linear->bias(), 0);
-      }
-    });
-  }
-
   Ref<Sequential> features_, classifier_;
   Ref<QuantStub> quant_;
   Ref<DeQuantStub> dequant_;

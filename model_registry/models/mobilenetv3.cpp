@@ -4,6 +4,7 @@
 
 #include "model_registry/models/families.hpp"
 #include "model_registry/models/nn/conv_norm_activation.hpp"
+#include "model_registry/models/nn/initialise.hpp"
 #include "model_registry/models/nn/layers.hpp"
 #include "model_registry/models/nn/make_divisible.hpp"
 #include "model_registry/models/nn/quantized.hpp"
@@ -141,7 +142,7 @@ class MobileNetV3 final : public Module {
     classifier_ = add("classifier", std::move(classifier));
     quant_ = add("quant", std::make_unique<QuantStub>(build));
     dequant_ = add("dequant", std::make_unique<DeQuantStub>(build));
-    initialise(build);
+    kaiming_weights(build, *this);
   }
 
   Value forward(Value x) const override {         // [N, 3, H, W]
@@ -150,18 +151,6 @@ class MobileNetV3 final : public Module {
   }
 
  private:
-  void initialise(Build& build) {
-    for_each([&](Module& module) {
-      if (const auto* conv = dynamic_cast<Conv2d*>(&module)) {
-        build.kaiming_normal(conv->weight(), Build::Fan::kOut);
-        if (conv->bias() != graph::kNoParameter) build.constant(conv->bias(), 0);
-      } else if (const auto* linear = dynamic_cast<Linear*>(&module)) {
-        build.normal(linear->weight(), 0, 0.01);
-        build.constant(linear->bias(), 0);
-      }
-    });
-  }
-
   Ref<Sequential> features_, classifier_;
   Ref<AdaptiveAvgPool2d> avgpool_;
   Ref<QuantStub> quant_;

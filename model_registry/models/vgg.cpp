@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "model_registry/models/families.hpp"
+#include "model_registry/models/nn/initialise.hpp"
 #include "model_registry/models/nn/layers.hpp"
 #include "model_registry/models/nn/sequential.hpp"
 
@@ -69,7 +70,7 @@ class Vgg final : public Module {
     classifier->emplace<Dropout>();
     classifier->emplace<Linear>(build, kHidden, config.num_classes);
     classifier_ = add("classifier", std::move(classifier));
-    if (config.init_weights.value_or(true)) initialise(build);
+    if (config.init_weights.value_or(true)) kaiming_weights(build, *this);
   }
 
   Value forward(Value x) const override {  // [N, 3, H, W]
@@ -78,18 +79,6 @@ class Vgg final : public Module {
   }
 
  private:
-  void initialise(Build& build) {
-    for_each([&](Module& module) {
-      if (const auto* conv = dynamic_cast<Conv2d*>(&module)) {
-        build.kaiming_normal(conv->weight(), Build::Fan::kOut);
-        build.constant(conv->bias(), 0);
-      } else if (const auto* linear = dynamic_cast<Linear*>(&module)) {
-        build.normal(linear->weight(), 0, 0.01);
-        build.constant(linear->bias(), 0);
-      }
-    });
-  }
-
   Ref<Sequential> features_, classifier_;
   Ref<AdaptiveAvgPool2d> avgpool_;
 };

@@ -18,4 +18,19 @@ void truncated_normal_weights(Build& build, Module& root, const StdOf& std_of) {
   });
 }
 
+/// MobileNets and VGG: weights of all convolutions by Kaiming's rule over their outputs, those of
+/// linear layers with deviation 0.01, and every bias zero.
+inline void kaiming_weights(Build& build, Module& root) {
+  constexpr double kLinearStd = 0.01;
+  root.for_each([&](Module& module) {
+    if (const auto* conv = dynamic_cast<Conv2d*>(&module)) {
+      build.kaiming_normal(conv->weight(), Build::Fan::kOut);
+      if (conv->bias() != graph::kNoParameter) build.constant(conv->bias(), 0);
+    } else if (const auto* linear = dynamic_cast<Linear*>(&module)) {
+      build.normal(linear->weight(), 0, kLinearStd);
+      build.constant(linear->bias(), 0);
+    }
+  });
+}
+
 }  // namespace tv::nn
