@@ -13,13 +13,9 @@
 namespace tv::inference {
 namespace {
 
-// More first uses than this bring no new static objects.
-constexpr int kMaxArmed = 64;
-
 // Of the threads inside LibTorch. Leaked: it must outlive everything.
 struct Gate {
   io::ExitGate exit;
-  std::atomic<int> armed = 0;
   std::atomic<pid_t> process = 0;
 };
 
@@ -99,7 +95,7 @@ Error current_exception_error(std::string_view doing) {
 }
 
 void arm_exit_gate() {
-  if (gate().armed++ < kMaxArmed) std::atexit(close_gate);
+  std::atexit(close_gate);
 }
 
 void remember_process() {

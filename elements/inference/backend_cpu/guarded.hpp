@@ -53,8 +53,9 @@ std::invoke_result_t<F> guarded(std::string_view doing, F&& body) {
 
 /// Makes exit() wait for the call inside and turn away later ones. LibTorch and oneDNN create
 /// static objects on the first use of an operator, and exit() destroys what was created last first:
-/// call this after every first use, so that the wait comes before all of those. Cheap; may be
-/// called any number of times.
+/// call this after everything that may be a first use (a load, a shape's first run) and before
+/// leaving guarded(), so that the wait comes before all of those. Costs some 32 bytes until the
+/// process exits.
 void arm_exit_gate();
 
 /// Remembers this process as the one in which LibTorch's threads live.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <numeric>
+#include <set>
 
 #include "elements/inference/backend_cpu/executor.hpp"
 #include "elements/inference/backend_cpu/guarded.hpp"
@@ -28,6 +29,9 @@ struct State {
     std::unique_ptr<GraphExecutor> executor;
   };
   std::list<Prepared> prepared;  // most recently used first
+  // Shapes that ran. Another one may be the first to need an operator, as padding is needed for
+  // some sizes only.
+  std::set<Shape> known;
 };
 
 class CpuModel final : public LoadedModel {
@@ -49,13 +53,12 @@ class CpuModel final : public LoadedModel {
   Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) override {
     return guarded("running " + network_->builder(), [&]() -> Result<std::vector<float>> {
       TV_RETURN_IF_ERROR(check_input(input, shape));
-      const bool first = state_->prepared.empty() || state_->prepared.front().shape != shape;
       TV_ASSIGN_OR_RETURN(GraphExecutor* const executor, executor_for(shape));
       // from_blob wants a mutable pointer; executors do not write to their input.
       const at::Tensor x = at::from_blob(const_cast<float*>(input.data()), shape, at::kFloat);
       const at::Tensor logits = executor->run(x);
       const float* const data = logits.const_data_ptr<float>();
-      if (first) arm_exit_gate();
+      if (state_->known.insert(shape).second) arm_exit_gate();
       return std::vector<float>(data, data + logits.numel());
     });
   }
@@ -135,6 +138,7 @@ Result<std::unique_ptr<LoadedModel>> load_cpu_model(const LoadRequest& request) 
   return guarded("loading " + request.network->builder(), [&]() -> Result<Loaded> {
     auto state = std::make_unique<State>();
     TV_ASSIGN_OR_RETURN(state->parameters, parameters_of(request));
+    arm_exit_gate();
     return Loaded(std::make_unique<CpuModel>(request, std::move(state)));
   });
 }
