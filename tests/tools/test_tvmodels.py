@@ -598,7 +598,7 @@ def test_classify_with_a_weights_file(world, tmp_path, picture):
     other.fc.bias.data[2] += 100
     path = save(tmp_path / "other.pth", other.state_dict())
     assert classify(world, "--weights-file", path, tmp_path / "p.png")[0]["results"][0]["label"] == CATEGORIES[2]
-    for spoil, words in ((lambda: other.fc.weight.data.mul_(1e38), "finite"),
+    for spoil, words in ((lambda: other.fc.weight.data.mul_(1e38), "infinite"),
                          (lambda: other.fc.bias.data.fill_(float("nan")), "NaN")):
         spoil()
         save(path, other.state_dict())

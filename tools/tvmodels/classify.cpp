@@ -1,10 +1,9 @@
-#include <cmath>
 #include <cstdio>
-#include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "elements/inference/engine.hpp"
-#include "elements/preprocess/preprocess.hpp"
+#include "elements/tvclassify/classify.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tools/tvmodels/arguments.hpp"
@@ -34,49 +33,11 @@ struct Style {
   int every = 1;
 };
 
-// Everything that stays from frame to frame.
-class Classifier {
- public:
-  static Result<Classifier> load(const inference::ModelSpec& spec, const FetchOptions& options) {
-    TV_ASSIGN_OR_RETURN(inference::ReadyModel ready, inference::load_model(spec, options));
-    return Classifier(*spec.weights, std::move(ready));
-  }
-
-  const Weights& weights() const { return *weights_; }
-
-  Result<std::vector<inference::Score>> run(const DecodedFrame& decoded, int top_k) {
-    TV_ASSIGN_OR_RETURN(const Frame frame, map_frame(decoded.buffer.get(), decoded.info));
-    TV_RETURN_IF_ERROR(prepare(frame.view.width, frame.view.height));
-    const std::int64_t side = preprocessor_->plan().crop_size;
-    pixels_.resize(static_cast<std::size_t>(3 * side * side));
-    TV_RETURN_IF_ERROR(preprocessor_->run(frame.view, pixels_));
-    TV_ASSIGN_OR_RETURN(const std::vector<float> logits,
-                        ready_.model->run(pixels_, {1, 3, side, side}));
-    std::vector<inference::Score> scores = inference::top_k(logits, top_k);
-    if (scores.empty())
-      return Error{Code::kInternal, weights_->name() + ": the network's answer is not finite",
-                   "the weights are broken, or do not belong to this network"};
-    return scores;
-  }
-
- private:
-  Classifier(const Weights& weights, inference::ReadyModel ready)
-      : weights_(&weights), ready_(std::move(ready)) {}
-
-  // The preprocessor of this frame size; frames of a file have all the same one, as a rule.
-  Status prepare(int width, int height) {
-    if (preprocessor_ && preprocessor_->plan().width == width &&
-        preprocessor_->plan().height == height)
-      return {};
-    TV_ASSIGN_OR_RETURN(Plan plan, make_plan(weights_->preset, width, height));
-    TV_ASSIGN_OR_RETURN(preprocessor_, make_preprocessor(std::move(plan)));
-    return {};
-  }
-
-  const Weights* weights_;
-  inference::ReadyModel ready_;
-  std::unique_ptr<Preprocessor> preprocessor_;
-  std::vector<float> pixels_;
+// A model and how it is used.
+struct Session {
+  const Weights& weights;
+  Flow flow;
+  Style style;
 };
 
 std::string label_of(const Weights& weights, int index) {
@@ -133,41 +94,46 @@ void print_object(const std::string& path, const Line& line, const Weights& weig
 }
 
 // Writes each line at once, so that a pipe sees it in time.
-Status print_line(const std::string& path, const Line& line, const Weights& weights, bool video,
-                  const Style& style) {
-  (style.json ? print_object : print_text)(path, line, weights, video);
+Status print_line(const std::string& path, const Line& line, const Session& session, bool video) {
+  (session.style.json ? print_object : print_text)(path, line, session.weights, video);
   return flush_output();
+}
+
+Result<std::vector<inference::Score>> classify_frame(const DecodedFrame& decoded,
+                                                     Session& session) {
+  TV_ASSIGN_OR_RETURN(const Frame frame, map_frame(decoded.buffer.get(), decoded.info));
+  TV_ASSIGN_OR_RETURN(Scores scores, session.flow.classify(frame.view, session.style.top_k));
+  return std::move(scores.top);
 }
 
 // A file with one frame is a picture: its line is held back until it is known whether another frame
 // follows.
-Status classify_file(const std::string& path, Classifier& classifier, const Style& style) {
+Status classify_file(const std::string& path, Session& session) {
   TV_ASSIGN_OR_RETURN(Decoder decoder, Decoder::open(path));
   std::optional<Line> first;
   for (std::uint64_t number = 0;; ++number) {
     TV_ASSIGN_OR_RETURN(const std::optional<DecodedFrame> frame, decoder.next(interrupted()));
     if (!frame) break;
     if (first) {
-      TV_RETURN_IF_ERROR(print_line(path, *first, classifier.weights(), true, style));
+      TV_RETURN_IF_ERROR(print_line(path, *first, session, true));
       first.reset();
     }
-    if (number % static_cast<std::uint64_t>(style.every) != 0) continue;
+    if (number % static_cast<std::uint64_t>(session.style.every) != 0) continue;
     Line line{number, frame->time, {}};
-    TV_ASSIGN_OR_RETURN(line.scores, classifier.run(*frame, style.top_k));
+    TV_ASSIGN_OR_RETURN(line.scores, classify_frame(*frame, session));
     if (number == 0)
       first = std::move(line);
     else
-      TV_RETURN_IF_ERROR(print_line(path, line, classifier.weights(), true, style));
+      TV_RETURN_IF_ERROR(print_line(path, line, session, true));
   }
-  if (first) return print_line(path, *first, classifier.weights(), false, style);
+  if (first) return print_line(path, *first, session, false);
   return {};
 }
 
-int classify_files(const std::vector<std::string>& paths, Classifier& classifier,
-                   const Style& style) {
+int classify_files(const std::vector<std::string>& paths, Session& session) {
   int status = kOk;
   for (const std::string& path : paths) {
-    Status done = classify_file(path, classifier, style);
+    Status done = classify_file(path, session);
     if (done) continue;
     if (!flush_output())
       return kFailure;  // nobody reads any more: main() says what there is to say
@@ -190,12 +156,15 @@ int run(const Arguments& arguments) {
   inference::ModelSpec spec;
   spec.weights = *weights;
   spec.weights_file = arguments.text("weights-file");
-  auto classifier = Classifier::load(spec, fetch_options(arguments, (*weights)->name()));
-  if (!classifier) return report(classifier.error());
-  const Style style{.json = arguments.has("json"),
-                    .top_k = static_cast<int>(top_k->value_or(1)),
-                    .every = static_cast<int>(every->value_or(1))};
-  return classify_files(arguments.operands(), *classifier, style);
+  auto ready = inference::load_model(spec, fetch_options(arguments, (*weights)->name()));
+  if (!ready) return report(ready.error());
+  Session session{
+      .weights = **weights,
+      .flow = Flow(std::move(ready->model), (*weights)->preset, TransformsBackend::kTensor),
+      .style = {.json = arguments.has("json"),
+                .top_k = static_cast<int>(top_k->value_or(1)),
+                .every = static_cast<int>(every->value_or(1))}};
+  return classify_files(arguments.operands(), session);
 }
 
 }  // namespace

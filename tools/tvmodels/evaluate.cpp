@@ -9,8 +9,8 @@
 #include <span>
 
 #include "elements/inference/engine.hpp"
-#include "elements/preprocess/preprocess.hpp"
 #include "elements/tvclassify/frame.hpp"
+#include "elements/tvclassify/prepare.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tools/tvmodels/arguments.hpp"
 #include "tools/tvmodels/choose.hpp"
@@ -37,25 +37,23 @@ constexpr Option kOptions[] = {
 // What a batch needs of its pictures: float32 [N, 3, crop, crop].
 using Pixels = std::vector<float>;
 
-Status load_picture(const std::string& path, const Transforms& recipe, std::span<float> out) {
+Status load_picture(const std::string& path, Preparation& preparation, std::span<float> out) {
   TV_ASSIGN_OR_RETURN(Decoder decoder, Decoder::open(path));
   TV_ASSIGN_OR_RETURN(const std::optional<DecodedFrame> picture, decoder.next(interrupted()));
   if (!picture) return Error{Code::kUnreadable, path + ": holds no picture", "is it damaged?"};
   TV_ASSIGN_OR_RETURN(const Frame frame, map_frame(picture->buffer.get(), picture->info));
-  TV_ASSIGN_OR_RETURN(
-      Plan plan, make_plan(recipe, frame.view.width, frame.view.height, TransformsBackend::kPil));
-  TV_ASSIGN_OR_RETURN(const auto preprocessor, make_preprocessor(std::move(plan)));
-  return preprocessor->run(frame.view, out);
+  return preparation.run(frame.view, out);
 }
 
 Result<Pixels> load_batch(std::span<const Sample> samples, const Transforms& recipe) {
   const auto side = static_cast<std::size_t>(recipe.crop_size);
   const std::size_t picture = 3 * side * side;
   Pixels pixels(samples.size() * picture);
+  Preparation preparation(recipe, TransformsBackend::kPil);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (interrupted()) return Error{Code::kCancelled, "stopped", ""};
     const std::span<float> out = std::span(pixels).subspan(i * picture, picture);
-    Status loaded = load_picture(samples[i].path, recipe, out);
+    Status loaded = load_picture(samples[i].path, preparation, out);
     if (loaded) continue;
     Error error = loaded.error();
     if (error.what.find(samples[i].path) == std::string::npos)
