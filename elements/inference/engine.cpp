@@ -142,24 +142,58 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   return ready;
 }
 
+namespace {
+
+/// Indices of the k largest values, descending; equal ones in order.
+std::vector<int> order_of(std::span<const float> values, int k) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto count = std::min(static_cast<std::size_t>(std::max(0, k)), order.size());
+  const auto value = [&](int index) { return values[static_cast<std::size_t>(index)]; };
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+      [&](int a, int b) { return value(a) != value(b) ? value(a) > value(b) : a < b; });
+  order.resize(count);
+  return order;
+}
+
+/// exp(logit - largest) for each logit is its share of this; logits are not empty.
+struct Normaliser {
+  double largest = 0, sum = 0;
+  explicit Normaliser(std::span<const float> logits)
+      : largest(*std::max_element(logits.begin(), logits.end())) {
+    for (const float logit : logits) sum += std::exp(logit - largest);
+  }
+  float operator()(float logit) const {
+    return static_cast<float>(std::exp(logit - largest) / sum);
+  }
+};
+
+}  // namespace
+
+void softmax(std::span<const float> logits, std::vector<float>& scores) {
+  scores.clear();
+  if (logits.empty()) return;
+  const Normaliser probability(logits);
+  for (const float logit : logits) scores.push_back(probability(logit));
+}
+
+std::vector<Score> largest(std::span<const float> scores, int k) {
+  std::vector<Score> found;
+  for (const int index : order_of(scores, k))
+    found.push_back({index, scores[static_cast<std::size_t>(index)]});
+  return found;
+}
+
 std::vector<Score> top_k(std::span<const float> logits, int k) {
   const bool finite =
       std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
   if (!finite || logits.empty() || k <= 0) return {};
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-
-  std::vector<int> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto count = std::min(static_cast<std::size_t>(k), order.size());
-  const auto logit = [&](int index) { return logits[static_cast<std::size_t>(index)]; };
-  std::partial_sort(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-      [&](int a, int b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
+  const Normaliser probability(logits);
+  // Ordered by logit: far apart ones may have the same probability in float32.
   std::vector<Score> scores;
-  for (std::size_t i = 0; i < count; ++i)
-    scores.push_back({order[i], static_cast<float>(std::exp(logit(order[i]) - largest) / sum)});
+  for (const int index : order_of(logits, k))
+    scores.push_back({index, probability(logits[static_cast<std::size_t>(index)])});
   return scores;
 }
 

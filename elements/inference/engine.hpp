@@ -133,6 +133,10 @@ struct Score {
   int index = 0;          ///< class
   float probability = 0;  ///< 0..1, softmax
 };
+/// softmax in float64: scores[i] = exp(logits[i]) / sum, 0..1, as many as there are logits.
+void softmax(std::span<const float> logits, std::vector<float>& scores);
+/// The k largest scores (at most as many as there are), descending; equal ones in order of index.
+std::vector<Score> largest(std::span<const float> scores, int k);
 /// softmax in float64, then the k largest (at most as many as there are), descending; equal scores
 /// in order of index. Empty when a logit is NaN or infinite: nothing can be said about such a
 /// frame.

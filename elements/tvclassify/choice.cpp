@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "elements/tvclassify/contradictions.hpp"
 #include "model_registry/hub/hub.hpp"
 #include "model_registry/io/openssl_pass.hpp"
 #include "model_registry/models/models.hpp"
@@ -61,6 +62,7 @@ bool is_runnable(std::string_view builder) {
 
 Result<Choice> choose(const Settings& settings) {
   Choice choice;
+  TV_RETURN_IF_ERROR(check_contradictions(settings));
   TV_ASSIGN_OR_RETURN(choice.selection, select(settings));
   const auto& [weights, builder, deprecation] = choice.selection;
   if (!is_runnable(builder)) return get_model(builder).error();

@@ -29,20 +29,14 @@ class Cadence {
 
 class History {
  public:
-  /// A change of the top label; an absent one has index -1.
-  struct Change {
-    Label previous, current;
-  };
-
   /// The result of a frame that is left out: the last labels with their age.
   FrameResult skipped(std::string_view reason) const;
 
-  /// Takes note of a frame's result, each frame once. Says when the top label is another than that
-  /// of the last classified frame.
-  std::optional<Change> note(const FrameResult& result);
+  /// Takes note of a frame's result, each frame once.
+  void note(const FrameResult& result);
 
   /// Takes note of a result that came after its frame had left, `age` frames before the next one.
-  std::optional<Change> note_late(const FrameResult& result, std::uint32_t age);
+  void note_late(const FrameResult& result, std::uint32_t age);
 
   /// Failures since the last classified frame; gaps and skipped frames do not count.
   unsigned consecutive_failures() const { return consecutive_failures_; }
@@ -54,10 +48,9 @@ class History {
   void forget();
 
  private:
-  std::optional<Change> replace(const FrameResult& result, std::uint32_t age);
+  void replace(const FrameResult& result, std::uint32_t age);
 
   std::optional<FrameResult> last_;  // of the last classified frame; its age grows
-  Label top_;                        // of the last classified frame
   unsigned consecutive_failures_ = 0;
   std::uint64_t failures_ = 0;
 };

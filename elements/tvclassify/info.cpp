@@ -1,6 +1,9 @@
 #include "elements/tvclassify/info.hpp"
 
+#include <unistd.h>
+
 #include <array>
+#include <fstream>
 #include <memory>
 #include <variant>
 
@@ -84,11 +87,21 @@ StructurePtr make_transforms(const Transforms& recipe) {
   return structure;
 }
 
-void set_timing(GstStructure* structure, const char* what, const Timing& timing) {
-  const std::string prefix = what;
-  gst_structure_set(structure, (prefix + "-last").c_str(), G_TYPE_UINT64, timing.last,
-                    (prefix + "-mean").c_str(), G_TYPE_UINT64, timing.mean(),
-                    (prefix + "-max").c_str(), G_TYPE_UINT64, timing.largest, nullptr);
+void set_durations(GstStructure* structure, const std::string& what, const Durations& durations) {
+  const DurationSummary all = durations.summary();
+  const std::pair<const char*, std::uint64_t> fields[] = {
+      {"-last", all.last}, {"-mean", all.mean}, {"-max", all.largest},
+      {"-p50", all.p50},   {"-p95", all.p95},   {"-p99", all.p99}};
+  for (const auto& [name, value] : fields)
+    gst_structure_set(structure, (what + name).c_str(), G_TYPE_UINT64, value, nullptr);
+}
+
+/// Bytes; 0 where the system does not say.
+std::uint64_t resident_memory() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t all = 0, resident = 0;
+  if (!(file >> all >> resident)) return 0;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -121,15 +134,11 @@ StructurePtr make_stats(const char* name, const Stats& stats) {
       "skipped", G_TYPE_UINT64, stats.count(FrameStatus::kSkipped), "failed", G_TYPE_UINT64,
       stats.count(FrameStatus::kFailed), "in-flight", G_TYPE_UINT64, stats.in_flight(), "flushed",
       G_TYPE_UINT64, stats.flushed, "batch-max", G_TYPE_UINT64, stats.batch.largest, "batch-mean",
-      G_TYPE_DOUBLE,
-      stats.batch.count == 0
-          ? 0.0
-          : static_cast<double>(stats.batch.sum) / static_cast<double>(stats.batch.count),
-      nullptr));
-  set_timing(structure.get(), "preprocess", stats.preprocess);
-  set_timing(structure.get(), "queue", stats.queue);
-  set_timing(structure.get(), "inference", stats.inference);
-  set_timing(structure.get(), "total", stats.total);
+      G_TYPE_DOUBLE, stats.batch.mean(), "memory", G_TYPE_UINT64, resident_memory(), nullptr));
+  set_durations(structure.get(), "preprocess", stats.preprocess);
+  set_durations(structure.get(), "queue", stats.queue);
+  set_durations(structure.get(), "inference", stats.inference);
+  set_durations(structure.get(), "total", stats.total);
   return structure;
 }
 

@@ -71,7 +71,47 @@ Status Intake::fits(const Transforms& recipe) const {
   return {};
 }
 
+RegionLook Intake::look_at(const Region& region, const FrameView& picture, const Passing& frame) {
+  RegionLook look{.region = region};
+  look.reason = left_out_reason(region, filter_);
+  if (look.reason.empty() && region.object &&
+      !tracked_->due(*region.object, frame.live.reclassify_interval))
+    look.reason = "reclassify-interval";
+  if (!look.reason.empty()) {
+    look.plan = FrameStatus::kSkipped;
+    return look;
+  }
+  const auto begin = Clock::now();
+  const std::optional<FrameView> part = part_of(picture, region.part);
+  inference::JobRef job = frame.active->model().make_job();
+  Status ready = part ? preparation_->run(*part, job->input)
+                      : Status(Error{Code::kInternal, "a region outside of its picture", ""});
+  look.preprocess_ns = nanoseconds(Clock::now() - begin);
+  if (ready) {
+    look.job = std::move(job);
+  } else {
+    look.plan = FrameStatus::kFailed;
+    look.failure = std::move(ready.error());
+  }
+  return look;
+}
+
+Status Intake::prepare_regions(Passing& frame) {
+  if (!info_) return Error{Code::kInternal, "a frame before its caps", ""};
+  frame.mapped = Clock::now();
+  frame.tracked_frame = tracked_->enter();
+  const std::vector<Region> regions = find_regions(
+      frame.buffer.get(), GST_VIDEO_INFO_WIDTH(&*info_), GST_VIDEO_INFO_HEIGHT(&*info_));
+  if (regions.empty()) return {};
+  TV_ASSIGN_OR_RETURN(const Frame picture, map_frame(frame.buffer.get(), *info_));
+  for (const Region& region : regions)
+    if (left_out_reason(region, filter_) != "object-class")
+      frame.regions.push_back(look_at(region, picture.view, frame));
+  return {};
+}
+
 Status Intake::prepare(Passing& frame) {
+  if (by_region_) return prepare_regions(frame);
   if (!info_) return Error{Code::kInternal, "a frame before its caps", ""};
   frame.mapped = Clock::now();
   TV_ASSIGN_OR_RETURN(const Frame picture, map_frame(frame.buffer.get(), *info_));
@@ -87,6 +127,7 @@ Passing Intake::judge(BufferRef buffer, std::shared_ptr<const Active> active,
   if (active != active_) {
     cadence_.forget();
     last_job_.reset();
+    tracked_->forget();
     preparation_.emplace(active->choice().recipe, backend_);
     active_ = active;
   }
@@ -111,6 +152,8 @@ Passing Intake::judge(BufferRef buffer, std::shared_ptr<const Active> active,
     frame.failure = std::move(ready.error());
   } else if (live_) {
     last_job_ = frame.job;
+    for (const RegionLook& look : frame.regions)
+      if (look.job) last_job_ = look.job;
   }
   cadence_.note(frame.plan == FrameStatus::kOk || frame.plan == FrameStatus::kFailed);
   return frame;
@@ -118,6 +161,7 @@ Passing Intake::judge(BufferRef buffer, std::shared_ptr<const Active> active,
 
 void Intake::forget() {
   cadence_.forget();
+  tracked_->forget();
   last_job_.reset();
   earliest_ = GST_CLOCK_TIME_NONE;
 }

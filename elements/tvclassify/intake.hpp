@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "elements/common/gst_ptr.hpp"
 #include "elements/tvclassify/active.hpp"
@@ -15,6 +16,7 @@
 #include "elements/tvclassify/passing.hpp"
 #include "elements/tvclassify/prepare.hpp"
 #include "elements/tvclassify/settings.hpp"
+#include "elements/tvclassify/tracked.hpp"
 
 namespace tv {
 
@@ -22,16 +24,21 @@ namespace tv {
 class Intake {
  public:
   /// The element, whose bus hears of late frames, must outlive the intake.
-  Intake(GstElement* element, const Settings& settings)
+  Intake(GstElement* element, const Settings& settings, std::shared_ptr<TrackedObjects> tracked)
       : element_(element),
         backend_(settings.transforms_backend),
-        live_(settings.latency_mode == LatencyMode::kLive) {}
+        live_(settings.latency_mode == LatencyMode::kLive),
+        by_region_(settings.inference_region == InferenceRegion::kRoiList),
+        filter_{.classes = parse_classes(settings.object_class),
+                .min_width = static_cast<int>(settings.min_region_size),
+                .min_height = static_cast<int>(settings.min_region_size)},
+        tracked_(std::move(tracked)) {}
 
   /// The caps of the frames that follow. Fails: Unsupported (interlace-mode=alternate), Cancelled
   /// (refused before), InvalidArgument (a size that the recipe cannot take).
   Status set_caps(GstCaps* caps, const Transforms& recipe);
   void set_segment(const GstSegment& segment) { segment_ = segment; }
-  /// Frames/s of the caps; 0/1 where unknown.
+  /// Of the caps.
   const std::optional<GstVideoInfo>& info() const { return info_; }
 
   /// The recipe of other weights works for frames of these caps. Fails: make_plan()'s.
@@ -49,10 +56,15 @@ class Intake {
  private:
   Result<GstVideoInfo> judge_caps(GstCaps* caps, const Transforms& recipe) const;
   Status prepare(Passing& frame);
+  Status prepare_regions(Passing& frame);
+  RegionLook look_at(const Region& region, const FrameView& picture, const Passing& frame);
 
   GstElement* const element_;
   const TransformsBackend backend_;
   const bool live_;
+  const bool by_region_;
+  const RegionFilter filter_;
+  const std::shared_ptr<TrackedObjects> tracked_;
   GstSegment segment_ = make_segment();
   std::optional<GstVideoInfo> info_;
   CapsRef refused_;

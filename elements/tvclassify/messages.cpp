@@ -38,6 +38,19 @@ void post_result(GstElement* element, const ModelIdentity& identity, const Frame
   post(element, std::move(structure));
 }
 
+void post_region(GstElement* element, const ModelIdentity& identity, const FrameResult& result,
+                 const FrameTimes& times, const Region& region) {
+  StructurePtr structure = make_structure("tvclassify", identity, result);
+  set_times(structure.get(), times);
+  gst_structure_set(structure.get(), "region-id", G_TYPE_INT, region.id, "x", G_TYPE_INT,
+                    region.part.x, "y", G_TYPE_INT, region.part.y, "width", G_TYPE_INT,
+                    region.part.width, "height", G_TYPE_INT, region.part.height, nullptr);
+  if (region.type != 0) set_string(structure.get(), "region-type", g_quark_to_string(region.type));
+  if (region.object)
+    gst_structure_set(structure.get(), "object-id", G_TYPE_UINT64, *region.object, nullptr);
+  post(element, std::move(structure));
+}
+
 void post_class_changed(GstElement* element, const ModelIdentity& identity, const Label& previous,
                         const Label& current, const FrameTimes& times) {
   StructurePtr structure(gst_structure_new(
@@ -83,7 +96,10 @@ void post_qos(GstElement* element, const FrameTimes& times, const Stats& stats, 
               GstClockTime earliest_time) {
   GstMessage* message = gst_message_new_qos(GST_OBJECT(element), FALSE, times.running_time,
                                             times.stream_time, times.timestamp, times.duration);
-  const auto jitter = GST_CLOCK_DIFF(times.running_time, earliest_time);
+  // In live mode nobody has said what is too late.
+  const GstClockTimeDiff jitter = GST_CLOCK_TIME_IS_VALID(earliest_time)
+                                      ? GST_CLOCK_DIFF(times.running_time, earliest_time)
+                                      : 0;
   gst_message_set_qos_values(message, jitter, proportion, 1'000'000);
   gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, stats.count(FrameStatus::kOk),
                             stats.count(FrameStatus::kSkipped));

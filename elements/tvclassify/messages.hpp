@@ -8,6 +8,7 @@
 #include <string>
 
 #include "elements/tvclassify/metadata.hpp"
+#include "elements/tvclassify/regions.hpp"
 #include "elements/tvclassify/result.hpp"
 
 namespace tv {
@@ -25,6 +26,11 @@ struct FrameTimes {
 /// Element message "tvclassify": the fields of the meta, and the frame's times.
 void post_result(GstElement* element, const ModelIdentity& identity, const FrameResult& result,
                  const FrameTimes& times);
+
+/// The same for a region of the frame, with region-type (where it has one), region-id, object-id
+/// (of a tracked one), x, y, width and height.
+void post_region(GstElement* element, const ModelIdentity& identity, const FrameResult& result,
+                 const FrameTimes& times, const Region& region);
 
 /// Element message "class-changed": previous-index, previous-label, previous-score and index,
 /// label, score, with the frame's times. An absent label (nothing before, or nothing above the
@@ -45,7 +51,8 @@ void post_weights_changed(GstElement* element, const ModelIdentity& previous,
 /// Element message "tvclassify-stats": the fields of the stats property.
 void post_stats(GstElement* element, const ModelIdentity& identity, const Stats& stats);
 
-/// QOS message for a frame that passed without being classified because it was late.
+/// QOS message for a frame that passed without being classified, because it was late (before
+/// `earliest_time`) or the network busy (NONE).
 void post_qos(GstElement* element, const FrameTimes& times, const Stats& stats, double proportion,
               GstClockTime earliest_time);
 

@@ -22,21 +22,6 @@ gboolean copy_meta(GstBuffer* to, GstCustomMeta* meta, GstBuffer*, GQuark, gpoin
   return TRUE;
 }
 
-/// GST_TYPE_ARRAY of structures "class" with index, label and score.
-void set_labels(GstStructure* structure, const std::vector<Label>& labels) {
-  Value array(GST_TYPE_ARRAY);
-  for (const Label& label : labels) {
-    GstStructure* entry =
-        gst_structure_new("class", "index", G_TYPE_INT, label.index, "score", G_TYPE_DOUBLE,
-                          static_cast<double>(label.score), nullptr);
-    set_string(entry, "label", label.text);
-    Value item(GST_TYPE_STRUCTURE);
-    g_value_take_boxed(item.get(), entry);
-    item.append_to(array.get());
-  }
-  array.move_to(structure, "labels");
-}
-
 /// True for this element's own meta, when a buffer comes past a second time.
 bool is_own(const GstMeta* meta, const ModelIdentity& identity) {
   if (!gst_meta_info_is_custom(meta->info)) return false;
@@ -47,6 +32,20 @@ bool is_own(const GstMeta* meta, const ModelIdentity& identity) {
 }
 
 }  // namespace
+
+void set_labels(GstStructure* structure, const std::vector<Label>& labels, const char* field) {
+  Value array(GST_TYPE_ARRAY);
+  for (const Label& label : labels) {
+    GstStructure* entry =
+        gst_structure_new("class", "index", G_TYPE_INT, label.index, "score", G_TYPE_DOUBLE,
+                          static_cast<double>(label.score), nullptr);
+    set_string(entry, "label", label.text);
+    Value item(GST_TYPE_STRUCTURE);
+    g_value_take_boxed(item.get(), entry);
+    item.append_to(array.get());
+  }
+  array.move_to(structure, field);
+}
 
 void register_metadata() {
   static const GstMetaInfo* const info = [] {
@@ -73,19 +72,29 @@ StructurePtr make_structure(const char* name, const ModelIdentity& identity,
                       static_cast<double>(best.score), nullptr);
   }
   set_labels(structure.get(), result.labels);
+  if (!result.raw.empty()) set_labels(structure.get(), result.raw, "raw-labels");
   return structure;
 }
 
 void add_metadata(GstBuffer* buffer, const ModelIdentity& identity, const FrameResult& result) {
+  struct Search {
+    const ModelIdentity& identity;
+    AnalyticsTrace earlier;
+  } search{identity, {}};
   gst_buffer_foreach_meta(
       buffer,
       [](GstBuffer*, GstMeta** meta, gpointer data) -> gboolean {
-        if (is_own(*meta, *static_cast<const ModelIdentity*>(data))) *meta = nullptr;  // removes it
+        auto* into = static_cast<Search*>(data);
+        if (!is_own(*meta, into->identity)) return TRUE;
+        into->earlier = get_trace(
+            gst_custom_meta_get_structure(reinterpret_cast<GstCustomMeta*>(*meta)), "score");
+        *meta = nullptr;  // removes it
         return TRUE;
       },
-      const_cast<ModelIdentity*>(&identity));
+      &search);
   GstCustomMeta* meta = gst_buffer_add_custom_meta(buffer, kMetaName);
   const StructurePtr from = make_structure(kMetaName, identity, result);
+  set_trace(from.get(), add_analytics(buffer, identity.weights, result.labels, search.earlier));
   gst_structure_foreach(
       from.get(),
       [](GQuark field, const GValue* value, gpointer into) -> gboolean {
@@ -93,7 +102,6 @@ void add_metadata(GstBuffer* buffer, const ModelIdentity& identity, const FrameR
         return TRUE;
       },
       gst_custom_meta_get_structure(meta));
-  add_analytics(buffer, identity.weights, result.labels);
 }
 
 }  // namespace tv

@@ -5,6 +5,7 @@
 #include <gst/gst.h>
 
 #include <string>
+#include <vector>
 
 #include "elements/common/gst_ptr.hpp"
 #include "elements/tvclassify/result.hpp"
@@ -27,6 +28,10 @@ struct ModelIdentity {
 /// buffer, converted and scaled pictures too: a label belongs to the picture, not to its pixels. It
 /// is tagged as video, which is what encoders and decoders copy.
 void register_metadata();
+
+/// The field "labels": a GST_TYPE_ARRAY of structures "class" with index, label and score.
+void set_labels(GstStructure* structure, const std::vector<Label>& labels,
+                const char* field = "labels");
 
 /// The fields of docs/element.md under any structure name.
 StructurePtr make_structure(const char* name, const ModelIdentity& identity,

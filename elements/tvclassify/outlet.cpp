@@ -22,15 +22,27 @@ std::string category(const Weights* weights, int index) {
   return std::string(weights->categories[i]);
 }
 
+Label label_of(const inference::Score& score, const Active& active) {
+  return {score.index, category(active.choice().weights(), score.index), score.probability};
+}
+
+std::vector<Label> labels_of(const std::vector<inference::Score>& best, const Active& active,
+                             const LiveSettings& live) {
+  std::vector<Label> labels;
+  for (const inference::Score& score : best)
+    if (static_cast<double>(score.probability) >= live.threshold)
+      labels.push_back(label_of(score, active));
+  return labels;
+}
+
 std::uint64_t between(inference::Job::Clock::time_point begin,
                       inference::Job::Clock::time_point end) {
   const auto span = std::chrono::duration_cast<std::chrono::nanoseconds>(end - begin).count();
   return static_cast<std::uint64_t>(std::max<decltype(span)>(0, span));
 }
 
-FrameCost cost_of(const Passing& frame) {
-  const inference::Job& job = *frame.job;
-  return {.preprocess_ns = frame.preprocess_ns,
+FrameCost cost_of(const Passing& frame, const inference::Job& job, std::uint64_t preprocess_ns) {
+  return {.preprocess_ns = preprocess_ns,
           .queue_ns = between(job.submitted, job.begun),
           .inference_ns = between(job.begun, job.ended),
           .total_ns = between(frame.mapped, job.ended),
@@ -64,27 +76,108 @@ void Outlet::begin_with(const Passing& frame) {
   active_ = frame.active;
 }
 
-FrameResult Outlet::read(const inference::Job& job, const Active& active,
-                         const LiveSettings& live) {
+FrameResult Outlet::failed(const Error& error) {
+  failure_ = error;
   FrameResult result;
   result.status = FrameStatus::kFailed;
-  Result<std::vector<inference::Score>> best =
-      job.error ? Result<std::vector<inference::Score>>(*job.error)
-                : best_classes(job.logits, static_cast<int>(live.top_k));
-  if (!best) {
-    failure_ = std::move(best.error());
-    result.reason = failure_.what;
-    return result;
-  }
-  result.status = FrameStatus::kOk;
-  for (const inference::Score& score : *best)
-    if (static_cast<double>(score.probability) >= live.threshold)
-      result.labels.push_back(
-          {score.index, category(active.choice().weights(), score.index), score.probability});
+  result.reason = error.what;
   return result;
 }
 
-FrameResult Outlet::result_of(const Passing& frame, bool in_time) {
+FrameResult Outlet::read(const inference::Job& job, const Active& active,
+                         const LiveSettings& live) {
+  if (job.error) return failed(*job.error);
+  const auto best = best_classes(job.logits, static_cast<int>(live.top_k));
+  if (!best) return failed(best.error());
+  FrameResult result;
+  result.status = FrameStatus::kOk;
+  result.labels = labels_of(*best, active, live);
+  return result;
+}
+
+void Outlet::smooth(FrameResult& result, const inference::Job& job, const Active& active,
+                    const LiveSettings& live, const FrameTimes& times) {
+  inference::softmax(job.logits, scores_);
+  Smoothing smoothing = live.smoothing;
+  smoothing.threshold = live.threshold;
+  const Smoother::Change change = smoother_.add(scores_, times.stream_time, smoothing);
+  if (smoothing.kind != SmoothingKind::kNone) {
+    result.raw = std::exchange(
+        result.labels,
+        labels_of(inference::largest(smoother_.scores(), static_cast<int>(live.top_k)), active,
+                  live));
+  }
+  if (!change.changed()) return;
+  Label now;
+  if (change.current != Smoother::kAbsent)
+    now = label_of({change.current, smoother_.scores()[static_cast<std::size_t>(change.current)]},
+                   active);
+  held_before_ = std::exchange(holds_, std::move(now));
+}
+
+void Outlet::post_change(const ModelIdentity& identity, const FrameTimes& times) {
+  if (!held_before_) return;
+  post_class_changed(element_, identity, *held_before_, holds_, times);
+  held_before_.reset();
+}
+
+void Outlet::remember_late(const Passing& frame, const inference::JobRef& job,
+                           std::optional<std::uint64_t> object) {
+  if (late_.size() == kMostLate) late_.pop_front();
+  late_.push_back(
+      {job, frame.active, frame.live, frame.times, number_, object, frame.tracked_frame});
+}
+
+FrameResult Outlet::result_of_region(const Passing& frame, const RegionLook& look) {
+  const std::optional<std::uint64_t> object = look.region.object;
+  FrameResult result;
+  if (look.plan == FrameStatus::kSkipped) {
+    if (object && look.reason == "reclassify-interval")
+      return tracked_->reused(frame.tracked_frame, *object);
+    result.status = FrameStatus::kSkipped;
+    result.reason = look.reason;
+    return result;
+  }
+  if (look.plan == FrameStatus::kFailed) {
+    result = failed(*look.failure);
+  } else if (look.job->done) {
+    result = read(*look.job, *frame.active, frame.live);
+    result.latency_ns = between(frame.mapped, look.job->ended);
+  } else {
+    if (object) result = tracked_->reused(frame.tracked_frame, *object);
+    result.status = FrameStatus::kSkipped;
+    result.reason = "late";
+    remember_late(frame, look.job, object);
+  }
+  if (object) tracked_->note(frame.tracked_frame, *object, result);
+  return result;
+}
+
+/// Of the frame as a whole; each region gets its own.
+FrameResult Outlet::result_of_regions(Passing& frame, Counters& counters) {
+  FrameResult whole;
+  whole.status = FrameStatus::kSkipped;
+  whole.reason = "no-regions";
+  int slot = 0;
+  for (const RegionLook& look : frame.regions) {
+    const FrameResult result = result_of_region(frame, look);
+    attach_to_region(frame.buffer.get(), look.region, frame.active->identity(), result, slot++);
+    if (result.status == FrameStatus::kOk) {
+      counters.classified(cost_of(frame, *look.job, look.preprocess_ns));
+      whole.latency_ns = std::max(whole.latency_ns, result.latency_ns);
+      if (frame.live.post_messages)
+        post_region(element_, frame.active->identity(), result, frame.times, look.region);
+    }
+    // The best that can be said: ok, else failed, else why the last one was left out.
+    if (whole.status == FrameStatus::kOk) continue;
+    if (whole.status == FrameStatus::kFailed && result.status == FrameStatus::kSkipped) continue;
+    whole.status = result.status;
+    whole.reason = result.reason;
+  }
+  return whole;
+}
+
+FrameResult Outlet::result_of(Passing& frame, bool in_time, Counters& counters) {
   FrameResult result;
   switch (frame.plan) {
     case FrameStatus::kSkipped:
@@ -94,32 +187,34 @@ FrameResult Outlet::result_of(const Passing& frame, bool in_time) {
       result.reason = frame.reason;
       return result;
     case FrameStatus::kFailed:
-      result.status = FrameStatus::kFailed;
-      failure_ = *frame.failure;
-      result.reason = failure_.what;
-      return result;
+      return failed(*frame.failure);
     case FrameStatus::kOk:
       break;
   }
-  if (!in_time) return history_.skipped("late");
+  if (!frame.job) return result_of_regions(frame, counters);
+  if (!in_time) {
+    remember_late(frame, frame.job, std::nullopt);
+    return history_.skipped("late");
+  }
   result = read(*frame.job, *frame.active, frame.live);
-  if (result.status == FrameStatus::kOk)
-    result.latency_ns = between(frame.mapped, frame.job->ended);
+  if (result.status != FrameStatus::kOk) return result;
+  result.latency_ns = between(frame.mapped, frame.job->ended);
+  smooth(result, *frame.job, *frame.active, frame.live, frame.times);
+  counters.classified(cost_of(frame, *frame.job, frame.preprocess_ns));
   return result;
 }
 
 /// The newest result may come after its frame has left.
-void Outlet::collect_late(const Passing& next) {
+void Outlet::collect_late() {
   while (!late_.empty() && late_.front().job->done) {
     const Late late = std::move(late_.front());
     late_.pop_front();
-    const FrameResult result = read(*late.job, *late.active, late.live);
-    if (result.status != FrameStatus::kOk) continue;
-    const auto change =
-        history_.note_late(result, static_cast<std::uint32_t>(number_ - late.number));
-    if (change)
-      post_class_changed(element_, next.active->identity(), change->previous, change->current,
-                         late.times);
+    FrameResult result = read(*late.job, *late.active, late.live);
+    if (late.object) tracked_->note(late.tracked_frame, *late.object, result);
+    if (late.object || result.status != FrameStatus::kOk) continue;
+    smooth(result, *late.job, *late.active, late.live, late.times);
+    post_change(late.active->identity(), late.times);
+    history_.note_late(result, static_cast<std::uint32_t>(number_ - late.number));
   }
 }
 
@@ -141,43 +236,39 @@ bool Outlet::report_failure(const Passing& frame) {
   return true;
 }
 
+void Outlet::post(const Passing& frame, const FrameResult& result, const Counters& counters) {
+  const ModelIdentity& identity = frame.active->identity();
+  if (result.status == FrameStatus::kOk && frame.live.post_messages && frame.regions.empty())
+    post_result(element_, identity, result, frame.times);
+  post_change(identity, frame.times);
+  if (frame.live.stats_interval_ns == 0) return;
+  const GstClockTime now = gst_util_get_timestamp();
+  if (!GST_CLOCK_TIME_IS_VALID(stats_posted_)) stats_posted_ = now;
+  if (now - stats_posted_ < frame.live.stats_interval_ns) return;
+  post_stats(element_, identity, counters.stats());
+  stats_posted_ = now;
+}
+
 bool Outlet::finish(Passing& frame, bool in_time, Counters& counters) {
   begin_with(frame);
-  collect_late(frame);
-  const FrameResult result = result_of(frame, in_time);
-  if (frame.plan == FrameStatus::kOk && !in_time) {
-    if (late_.size() == kMostLate) late_.pop_front();
-    late_.push_back({frame.job, frame.active, frame.live, frame.times, number_});
-  }
-  ++number_;
-  const std::optional<History::Change> change = history_.note(result);
-  const ModelIdentity& identity = frame.active->identity();
+  collect_late();
   // The struct alone is copied where somebody else has the buffer, too; the pixels are shared.
   frame.buffer.reset(gst_buffer_make_writable(frame.buffer.release()));
-  add_metadata(frame.buffer.get(), identity, result);
-  if (result.status == FrameStatus::kOk) counters.classified(cost_of(frame));
+  const FrameResult result = result_of(frame, in_time, counters);
+  ++number_;
+  history_.note(result);
+  add_metadata(frame.buffer.get(), frame.active->identity(), result);
   counters.left(result.status);
   GST_LOG_OBJECT(element_, "%s, %zu labels, age %u", status_name(result.status).data(),
                  result.labels.size(), result.age);
-
-  const bool go_on = result.status != FrameStatus::kFailed || report_failure(frame);
-  if (result.status == FrameStatus::kOk && frame.live.post_messages)
-    post_result(element_, identity, result, frame.times);
-  if (change)
-    post_class_changed(element_, identity, change->previous, change->current, frame.times);
-  if (frame.live.stats_interval_ns > 0) {
-    const GstClockTime now = gst_util_get_timestamp();
-    if (!GST_CLOCK_TIME_IS_VALID(stats_posted_)) stats_posted_ = now;
-    if (now - stats_posted_ >= frame.live.stats_interval_ns) {
-      post_stats(element_, identity, counters.stats());
-      stats_posted_ = now;
-    }
-  }
-  return go_on;
+  post(frame, result, counters);
+  return result.status != FrameStatus::kFailed || report_failure(frame);
 }
 
 void Outlet::forget() {
   history_.forget();
+  smoother_.reset();
+  holds_ = {};
   late_.clear();
 }
 

@@ -7,11 +7,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "elements/common/announcer.hpp"
 #include "elements/tvclassify/counters.hpp"
 #include "elements/tvclassify/history.hpp"
 #include "elements/tvclassify/passing.hpp"
+#include "elements/tvclassify/tracked.hpp"
 
 namespace tv {
 
@@ -19,8 +22,9 @@ namespace tv {
 class Outlet {
  public:
   /// The element must outlive the outlet.
-  Outlet(GstElement* element, std::shared_ptr<Announcer> announcer)
-      : element_(element), announcer_(std::move(announcer)) {}
+  Outlet(GstElement* element, std::shared_ptr<Announcer> announcer,
+         std::shared_ptr<TrackedObjects> tracked)
+      : element_(element), announcer_(std::move(announcer)), tracked_(std::move(tracked)) {}
 
   /// Decides the frame's result, writes it on the buffer (which it makes writable) and posts what
   /// is to be posted. `in_time`: false when the frame leaves before inference reached it. False:
@@ -31,24 +35,42 @@ class Outlet {
   void forget();
 
  private:
-  /// A frame that left before its result came.
+  /// A picture whose frame left before its result came.
   struct Late {
     inference::JobRef job;
     std::shared_ptr<const Active> active;
     LiveSettings live;
     FrameTimes times;
-    std::uint64_t number = 0;
+    std::uint64_t number = 0;             ///< of the frame
+    std::optional<std::uint64_t> object;  ///< of a region; its frame follows
+    std::uint64_t tracked_frame = 0;
   };
 
   void begin_with(const Passing& frame);
-  void collect_late(const Passing& next);
-  FrameResult result_of(const Passing& frame, bool in_time);
+  void collect_late();
+  FrameResult result_of(Passing& frame, bool in_time, Counters& counters);
+  FrameResult result_of_regions(Passing& frame, Counters& counters);
+  FrameResult result_of_region(const Passing& frame, const RegionLook& look);
+  FrameResult failed(const Error& error);
   FrameResult read(const inference::Job& job, const Active& active, const LiveSettings& live);
+  /// Takes a frame's scores into the smoothed ones, which become its labels; notes when another
+  /// class holds.
+  void smooth(FrameResult& result, const inference::Job& job, const Active& active,
+              const LiveSettings& live, const FrameTimes& times);
+  void remember_late(const Passing& frame, const inference::JobRef& job,
+                     std::optional<std::uint64_t> object);
+  void post_change(const ModelIdentity& identity, const FrameTimes& times);
+  void post(const Passing& frame, const FrameResult& result, const Counters& counters);
   bool report_failure(const Passing& frame);
 
   GstElement* const element_;
   const std::shared_ptr<Announcer> announcer_;
+  const std::shared_ptr<TrackedObjects> tracked_;
   History history_;
+  Smoother smoother_;
+  Label holds_;                           // the class that holds, as it was when it began to
+  std::optional<Label> held_before_;      // when that is news
+  std::vector<float> scores_;             // of the last frame
   Error failure_;                         // of the last failed frame
   std::shared_ptr<const Active> active_;  // of the last frame
   std::deque<Late> late_;

@@ -65,6 +65,26 @@ GType latency_mode_type() {
   return type;
 }
 
+GType inference_region_type() {
+  static const GEnumValue kValues[] = {
+      {number(InferenceRegion::kFullFrame), "The whole frame", "full-frame"},
+      {number(InferenceRegion::kRoiList),
+       "Each region of interest that elements in front put on the buffer", "roi-list"},
+      {0, nullptr, nullptr}};
+  static const GType type = make_enum("GstTvClassifyInferenceRegion", kValues);
+  return type;
+}
+
+GType smoothing_type() {
+  static const GEnumValue kValues[] = {
+      {number(SmoothingKind::kNone), "Scores of each frame alone", "none"},
+      {number(SmoothingKind::kEma), "Exponential moving average with smoothing-half-life", "ema"},
+      {number(SmoothingKind::kMajority), "Share of the frames within smoothing-window", "majority"},
+      {0, nullptr, nullptr}};
+  static const GType type = make_enum("GstTvClassifySmoothing", kValues);
+  return type;
+}
+
 GType executor_type() {
   static const GEnumValue kValues[] = {
       {number(inference::Executor::kFused), "Folded and fused operators", "fused"},
@@ -265,6 +285,50 @@ const Property kProperties[] = {
    [](Settings& s, const GValue* v) { s.live.stats_interval_ns = g_value_get_uint64(v); },
    [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.live.stats_interval_ns); }, kNextFrame},
 
+  {[] { return g_param_spec_enum("inference-region", "Inference region", "What is classified",
+      inference_region_type(), number(InferenceRegion::kFullFrame), kAtStart); },
+   [](Settings& s, const GValue* v) { s.inference_region = static_cast<InferenceRegion>(g_value_get_enum(v)); },
+   [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.inference_region)); }},
+
+  {[] { return g_param_spec_string("object-class", "Object class",
+      "With inference-region=roi-list: names of the kinds of regions to classify, between commas; empty: all", "", kAtStart); },
+   [](Settings& s, const GValue* v) { s.object_class = text_of(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_string(v, s.settings.object_class.c_str()); }},
+
+  {[] { return g_param_spec_uint("min-region-size", "Minimum region size",
+      "With inference-region=roi-list: smallest width and height of a region that is classified, pixels", 1, 16384, 1,
+      kAtStart); },
+   [](Settings& s, const GValue* v) { s.min_region_size = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.min_region_size); }},
+
+  {[] { return g_param_spec_uint("reclassify-interval", "Reclassify interval",
+      "With inference-region=roi-list: classify a tracked object in every n-th frame; in the others its region carries the "
+      "last labels with their age in frames", 1, G_MAXUINT, 1, kLive); },
+   [](Settings& s, const GValue* v) { s.live.reclassify_interval = g_value_get_uint(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint(v, s.settings.live.reclassify_interval); }, kNextFrame},
+
+  {[] { return g_param_spec_enum("smoothing", "Smoothing", "How scores are smoothed over time",
+      smoothing_type(), number(SmoothingKind::kNone), kLive); },
+   [](Settings& s, const GValue* v) { s.live.smoothing.kind = static_cast<SmoothingKind>(g_value_get_enum(v)); },
+   [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.live.smoothing.kind)); }, kNextFrame},
+
+  {[] { return g_param_spec_uint64("smoothing-half-life", "Smoothing half-life",
+      "With smoothing=ema: after so long the past weighs half, nanoseconds of stream time", 0, G_MAXUINT64,
+      Smoothing{}.half_life_ns, kLive); },
+   [](Settings& s, const GValue* v) { s.live.smoothing.half_life_ns = g_value_get_uint64(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.live.smoothing.half_life_ns); }, kNextFrame},
+
+  {[] { return g_param_spec_uint64("smoothing-window", "Smoothing window",
+      "With smoothing=majority: how far it looks back, nanoseconds of stream time", 0, G_MAXUINT64,
+      Smoothing{}.window_ns, kLive); },
+   [](Settings& s, const GValue* v) { s.live.smoothing.window_ns = g_value_get_uint64(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.live.smoothing.window_ns); }, kNextFrame},
+
+  {[] { return g_param_spec_double("class-hysteresis", "Class hysteresis",
+      "Post class-changed only when the (smoothed) score of another class is larger by more than this", 0, 1, 0, kLive); },
+   [](Settings& s, const GValue* v) { s.live.smoothing.hysteresis = g_value_get_double(v); },
+   [](const Snapshot& s, GValue* v) { g_value_set_double(v, s.settings.live.smoothing.hysteresis); }, kNextFrame},
+
   {[] { return g_param_spec_boxed("categories", "Categories",
       "Names of the classes of the weights that run, or of those set for the next start; index = class", G_TYPE_STRV, kRead); }, nullptr, get_categories},
 
@@ -277,7 +341,7 @@ const Property kProperties[] = {
 
   {[] { return g_param_spec_boxed("stats", "Statistics",
       "Counters frames-in = ok + gap + skipped + failed + in-flight, flushed, {preprocess,queue,inference,total}-"
-      "{last,mean,max} in nanoseconds, batch-{mean,max}, since the last start", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
+      "{last,mean,max,p50,p95,p99} in nanoseconds (of the last 512 pictures), batch-{mean,max}, since the last start; memory", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
 };
 // clang-format on
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "elements/tvclassify/quantiles.hpp"
+
 namespace tv {
 
 /// Exactly one for each buffer that enters.
@@ -16,7 +18,7 @@ enum class FrameStatus : std::uint8_t {
   kGap,      ///< nothing to classify: flagged GAP or CORRUPTED, or without pixels
   kSkipped,  ///< left out on purpose (interval, QoS), or inference did not reach it in time;
              ///< carries the newest labels with their age
-  kFailed,  ///< the attempt failed; no labels
+  kFailed,   ///< the attempt failed; no labels
 };
 
 /// "ok", "gap", "skipped", "failed"
@@ -38,30 +40,32 @@ struct FrameResult {
   FrameStatus status = FrameStatus::kGap;
   /// Why not ok: "gap-flag", "interval", "qos", "busy", "late", an error text; empty when ok.
   std::string reason;
+  std::vector<Label> raw;        ///< of this frame alone, where `labels` are smoothed; else empty
   std::vector<Label> labels;     ///< highest score first, at most top-k, none below the threshold
   std::uint32_t age = 0;         ///< frames between the one that was classified and this one
   std::uint64_t latency_ns = 0;  ///< from the mapped frame to the labels; 0 when not classified
 };
 
-/// Numbers of one kind: durations in nanoseconds, or counts.
-struct Timing {
-  std::uint64_t last = 0, largest = 0, sum = 0, count = 0;
+/// Counts of one kind.
+struct Tally {
+  std::uint64_t largest = 0, sum = 0, count = 0;
   void add(std::uint64_t value) {
-    last = value;
     if (value > largest) largest = value;
     sum += value;
     ++count;
   }
-  std::uint64_t mean() const { return count == 0 ? 0 : sum / count; }
+  double mean() const {
+    return count == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(count);
+  }
 };
 
 /// in = ok + gap + skipped + failed + in_flight at any moment.
 struct Stats {
-  std::uint64_t frames_in = 0;                 ///< without those that were flushed
-  std::uint64_t flushed = 0;                   ///< discarded by a flush or a stop
-  std::array<std::uint64_t, 4> by_status{};    ///< index = FrameStatus
-  Timing preprocess, queue, inference, total;  ///< of classified frames
-  Timing batch;                                ///< pictures in a batch, of classified frames
+  std::uint64_t frames_in = 0;                    ///< without those that were flushed
+  std::uint64_t flushed = 0;                      ///< discarded by a flush or a stop
+  std::array<std::uint64_t, 4> by_status{};       ///< index = FrameStatus
+  Durations preprocess, queue, inference, total;  ///< of classified pictures
+  Tally batch;                                    ///< pictures that ran together
 
   std::uint64_t in_flight() const {
     std::uint64_t left = 0;

@@ -11,6 +11,10 @@
 namespace tv {
 namespace {
 
+constexpr std::uint64_t kMeasureEvery = 64;  // frames
+// Smaller changes of the latency are nobody's business.
+constexpr GstClockTime kLatencyStep = 5 * GST_MSECOND;
+
 int percent(std::uint64_t done, std::uint64_t total) {
   if (total == 0) return -1;
   return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
@@ -77,8 +81,8 @@ Run::Run(GstElement* element, Choice choice, const Settings& settings,
       settings_(settings),
       counters_(std::move(counters)),
       announcer_(std::make_shared<Announcer>(element)),
-      intake_(element, settings),
-      outlet_(element, announcer_),
+      intake_(element, settings, tracked_),
+      outlet_(element, announcer_, tracked_),
       choice_(std::move(choice)) {
   auto on_failure = [announcer = announcer_, source = source_of(choice_)](const Error& error) {
     announcer->post(error, Stage::kLoad, source);
@@ -105,7 +109,8 @@ Choice Run::choice() const {
 
 std::shared_ptr<const Active> Run::activate(Choice choice,
                                             std::shared_ptr<inference::SharedModel> model) {
-  measured_ = static_cast<GstClockTime>(model->first_inference().count());
+  measured_ =
+      settings_.batch_timeout_ns + static_cast<GstClockTime>(model->first_inference().count());
   const inference::BatchTerms terms{.size = settings_.batch_size,
                                     .timeout = std::chrono::nanoseconds(settings_.batch_timeout_ns),
                                     .in_flight = settings_.max_in_flight};
@@ -194,24 +199,28 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
   if (!queue_->wait_for_room(settings_.max_in_flight)) return flow_;
   const std::shared_ptr<const Active> active = current();
   Passing frame = intake_.judge(std::move(buffer), active, live, *counters_);
-  const inference::JobRef job = frame.job;
+  jobs_.clear();
+  if (frame.job) jobs_.push_back(frame.job);
+  for (const RegionLook& look : frame.regions)
+    if (look.job) jobs_.push_back(look.job);
   StreamQueue::Entry entry{.value = {std::move(frame), nullptr},
-                           .parts = job ? 1U : 0U,
+                           .parts = static_cast<unsigned>(jobs_.size()),
                            .counted = true,
                            .deadline = {}};
-  if (job && settings_.latency_mode == LatencyMode::kLive)
+  if (settings_.latency_mode == LatencyMode::kLive)
     entry.deadline = StreamQueue::Clock::now() + std::chrono::nanoseconds(settings_.max_latency_ns);
-  if (job) job->completion = queue_;
   counters_->entered();
   const std::optional<std::uint64_t> id = queue_->append(std::move(entry));
   if (!id) {
     counters_->flushed(1);
     return flow_;
   }
-  if (job) {
+  for (inference::JobRef& job : jobs_) {
+    job->completion = queue_;
     job->id = *id;
-    active->submit(job);
+    active->submit(std::move(job));
   }
+  jobs_.clear();
   return GST_FLOW_OK;
 }
 
@@ -246,6 +255,7 @@ GstFlowReturn Run::deliver(GstPad* source) {
     if (!taken) return flow_;
     if (std::optional<Passing>& frame = taken->value.frame) {
       const bool go_on = outlet_.finish(*frame, taken->in_time, *counters_);
+      measure();
       flow = gst_pad_push(source, frame->buffer.release());
       if (!go_on) {
         reported_ = true;
@@ -260,6 +270,20 @@ GstFlowReturn Run::deliver(GstPad* source) {
   if (flow != GST_FLOW_OK) shut(flow);
   queue_->leave();
   return flow;
+}
+
+/// Now and then: how long a picture takes, and whether that is news to the pipeline.
+void Run::measure() {
+  if (++since_measured_ < kMeasureEvery) return;
+  since_measured_ = 0;
+  const Stats stats = counters_->stats();
+  if (stats.total.count() == 0) return;
+  const GstClockTime now = stats.total.summary().p95, before = measured_;
+  const GstClockTime difference = now > before ? now - before : before - now;
+  if (difference < kLatencyStep || difference < before / 4) return;
+  measured_ = now;
+  if (settings_.latency_mode == LatencyMode::kComplete)
+    gst_element_post_message(element_, gst_message_new_latency(GST_OBJECT(element_)));
 }
 
 // ---- any thread -------------------------------------------------------------------------------
@@ -320,7 +344,7 @@ Run::Latency Run::latency() const {
   if (settings_.latency_mode == LatencyMode::kLive)
     return {settings_.max_latency_ns, GST_CLOCK_TIME_NONE};
   Latency latency;
-  latency.min = settings_.batch_timeout_ns + measured_;
+  latency.min = std::max<GstClockTime>(settings_.batch_timeout_ns, measured_);
   if (const GstClockTime duration = frame_duration_; GST_CLOCK_TIME_IS_VALID(duration))
     latency.max = std::max<GstClockTime>(latency.min, duration * settings_.max_in_flight);
   return latency;

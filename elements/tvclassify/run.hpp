@@ -9,6 +9,7 @@
 #include <optional>
 #include <source_location>
 #include <string>
+#include <vector>
 
 #include "elements/common/announcer.hpp"
 #include "elements/common/gst_ptr.hpp"
@@ -96,6 +97,7 @@ class Run {
   std::shared_ptr<const Active> current();
   std::shared_ptr<const Active> active() const;
   std::string about() const;
+  void measure();
   void discard(std::deque<StreamQueue::Entry> rest);
 
   GstElement* const element_;
@@ -104,12 +106,15 @@ class Run {
   const std::shared_ptr<Counters> counters_;
   const std::shared_ptr<Announcer> announcer_;
   const std::shared_ptr<StreamQueue> queue_ = std::make_shared<StreamQueue>();
+  const std::shared_ptr<TrackedObjects> tracked_ = std::make_shared<TrackedObjects>();
   Intake intake_;
   Outlet outlet_;
+  std::vector<inference::JobRef> jobs_;  // of one frame; streaming thread
   std::atomic<GstFlowReturn> flow_{GST_FLOW_FLUSHING};
   std::atomic<bool> reported_{false};
   std::atomic<GstClockTime> frame_duration_{GST_CLOCK_TIME_NONE};
   std::atomic<GstClockTime> measured_{0};  // from picture to result
+  std::uint64_t since_measured_ = 0;       // frames; source thread
 
   mutable std::mutex mutex_;  // guards what follows
   Choice choice_;             // of active_, or before that of loading_

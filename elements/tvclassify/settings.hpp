@@ -6,6 +6,7 @@
 #include <string>
 
 #include "elements/inference/engine.hpp"
+#include "elements/tvclassify/smoothing.hpp"
 #include "model_registry/registry/weights.hpp"
 #include "model_registry/transforms/plan.hpp"
 
@@ -18,6 +19,11 @@ enum class LatencyMode : std::uint8_t {
   kLive,      ///< frames leave in time; one that inference does not reach carries the newest result
 };
 
+enum class InferenceRegion : std::uint8_t {
+  kFullFrame,
+  kRoiList,  ///< each region of interest that elements in front put on the buffer
+};
+
 /// What acts on the next frame; copied for each of them, so without allocations.
 struct LiveSettings {
   unsigned top_k = 5;     ///< 1..1000
@@ -27,6 +33,8 @@ struct LiveSettings {
   unsigned max_consecutive_failures = 30;  ///< 0: never an error
   bool qos = false;                        ///< late frames pass without being classified
   std::uint64_t stats_interval_ns = 0;     ///< between two messages; 0: none
+  Smoothing smoothing;                     ///< its threshold is the one above
+  unsigned reclassify_interval = 1;        ///< frames, of tracked regions
 };
 
 /// Plain data; copied at the top of each vfunc. The live ones act on the next frame, those that say
@@ -52,6 +60,9 @@ struct Settings {
   unsigned max_in_flight = 4;  ///< frames, >= 1
   LatencyMode latency_mode = LatencyMode::kComplete;
   std::uint64_t max_latency_ns = 0;  ///< of live mode
+  InferenceRegion inference_region = InferenceRegion::kFullFrame;
+  std::string object_class;      ///< of regions, comma-separated; empty: all
+  unsigned min_region_size = 1;  ///< pixels, of both sides
 
   /// The overrides of the entry's recipe.
   TransformsOverrides overrides() const {

@@ -237,6 +237,8 @@ static const Default kDefaults[] = {
   {"post-messages", "false"}, {"max-consecutive-failures", "30"}, {"executor", "fused"}, {"offline", "false"},
   {"qos", "false"}, {"share", "true"}, {"model-id", ""}, {"batch-size", "1"}, {"batch-timeout", "0"},
   {"max-in-flight", "4"}, {"latency-mode", "complete"}, {"max-latency", "0"}, {"stats-interval", "0"},
+  {"inference-region", "full-frame"}, {"object-class", ""}, {"min-region-size", "1"}, {"reclassify-interval", "1"},
+  {"smoothing", "none"}, {"smoothing-half-life", "500000000"}, {"smoothing-window", "1000000000"}, {"class-hysteresis", "0"},
 };
 // Set with gst_util_set_object_arg and read back.
 static const Default kOthers[] = {
@@ -246,6 +248,8 @@ static const Default kOthers[] = {
   {"executor", "reference"}, {"offline", "true"}, {"qos", "true"},
   {"share", "false"}, {"model-id", "cameras"}, {"batch-size", "32"}, {"batch-timeout", "20000000"},
   {"max-in-flight", "64"}, {"latency-mode", "live"}, {"max-latency", "5000000"}, {"stats-interval", "1000000000"},
+  {"inference-region", "roi-list"}, {"object-class", "face,car"}, {"min-region-size", "32"}, {"reclassify-interval", "10"},
+  {"smoothing", "majority"}, {"smoothing-half-life", "1"}, {"smoothing-window", "18446744073709551615"}, {"class-hysteresis", "0.125"},
 };
 // clang-format on
 

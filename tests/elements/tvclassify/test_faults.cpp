@@ -127,6 +127,7 @@ static const Fault kFaults[] = {
   {"D1", TINY "device=cuda", gst_library_error_quark, GST_LIBRARY_ERROR_INIT, {"cuda", "device=cpu"}},
   {"D1", "weights=Int8_Weights.V1 device=cuda", gst_core_error_quark, GST_CORE_ERROR_NOT_IMPLEMENTED, {"cuda:0", "int8", "device=cpu"}},
   {"D1", TINY "device=tpu", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"\"tpu\"", "cuda:N"}},
+  {"pair", TINY "share=false model-id=a", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"share=false", "model-id"}},
   {"size", TINY "crop-size=2 resize-size=2", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"2"}},
 };
 // clang-format on
@@ -169,7 +170,8 @@ START_TEST(one_error_that_names_the_cause) {
 
   // The same object works once the cause is gone.
   g_object_set(pipeline.element(), "weights", "Tiny_Weights.CHECKED", "weights-file", nullptr,
-               "device", "auto", "crop-size", 0, "resize-size", 0, "offline", FALSE, nullptr);
+               "device", "auto", "crop-size", 0, "resize-size", 0, "offline", FALSE, "share", TRUE,
+               nullptr);
   const std::vector<Seen> none = pipeline.play();
   ck_assert_msg(none.empty(), "%s: still %s", where.c_str(),
                 none.empty() ? "" : none.front().text.c_str());

@@ -4,11 +4,58 @@
 #include "elements/common/bus.hpp"
 #include "elements/common/mapped_frame.hpp"
 #include "elements/tvclassify/choice.hpp"
+#include "elements/tvclassify/contradictions.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/history.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
+
+// ---- pairs of properties -----------------------------------------------------------------------
+
+// clang-format off
+struct PairRow { const char* first; const char* second; void (*set)(Settings&); void (*mend)(Settings&); };
+static const PairRow kPairs[] = {
+  {"share=false", "model-id", [](Settings& s) { s.share = false; s.model_id = "a"; }, [](Settings& s) { s.share = true; }},
+  {"batch-timeout", "batch-size=1", [](Settings& s) { s.batch_timeout_ns = 1; }, [](Settings& s) { s.batch_size = 2; }},
+  {"batch-size", "max-in-flight", [](Settings& s) { s.share = false; s.batch_size = 5; }, [](Settings& s) { s.max_in_flight = 5; }},
+  {"max-latency", "latency-mode=complete", [](Settings& s) { s.max_latency_ns = 1; }, [](Settings& s) { s.latency_mode = LatencyMode::kLive; }},
+  {"batch-timeout", "max-latency",
+   [](Settings& s) { s.latency_mode = LatencyMode::kLive; s.batch_size = 2; s.batch_timeout_ns = s.max_latency_ns = 5; },
+   [](Settings& s) { s.max_latency_ns = 6; }},
+  {"object-class", "inference-region=full-frame", [](Settings& s) { s.object_class = "car"; }, [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; }},
+  {"min-region-size", "inference-region=full-frame", [](Settings& s) { s.min_region_size = 2; }, [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; }},
+  {"reclassify-interval", "inference-region=full-frame", [](Settings& s) { s.live.reclassify_interval = 2; }, [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; }},
+  {"smoothing", "inference-region=roi-list",
+   [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; s.live.smoothing.kind = SmoothingKind::kEma; },
+   [](Settings& s) { s.inference_region = InferenceRegion::kFullFrame; }},
+  {"class-hysteresis", "inference-region=roi-list",
+   [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; s.live.smoothing.hysteresis = 0.1; },
+   [](Settings& s) { s.inference_region = InferenceRegion::kFullFrame; }},
+  {"smoothing-half-life", "smoothing", [](Settings& s) { s.live.smoothing.half_life_ns = 1; }, [](Settings& s) { s.live.smoothing.kind = SmoothingKind::kEma; }},
+  {"smoothing-window", "smoothing", [](Settings& s) { s.live.smoothing.window_ns = 1; }, [](Settings& s) { s.live.smoothing.kind = SmoothingKind::kMajority; }},
+};
+// clang-format on
+
+START_TEST(pairs_that_make_no_sense) {
+  ck_assert(check_contradictions({}));
+  ck_assert_uint_eq(std::size(kPairs), contradictions().size());
+  for (std::size_t i = 0; i < std::size(kPairs); ++i) {
+    const PairRow& row = kPairs[i];
+    ASSERT_TEXT(contradictions()[i].first, row.first);
+    Settings settings;
+    row.set(settings);
+    const Status refused = check_contradictions(settings);
+    ck_assert_msg(!refused, "%s with %s passes", row.first, row.second);
+    ck_assert(refused.error().code == Code::kInvalidArgument);
+    test::expect_contains(refused.error().what, row.first);
+    test::expect_contains(refused.error().what, row.second);
+    row.mend(settings);
+    const Status mended = check_contradictions(settings);
+    ck_assert_msg(mended, "%s: %s", row.first, mended ? "" : mended.error().what.c_str());
+  }
+}
+END_TEST
 
 // ---- errors on the bus ------------------------------------------------------------------------
 
@@ -379,29 +426,12 @@ START_TEST(history_late_results) {
   history.note(ok({{1, "one", 0.9F}}));
   history.note(history.skipped("late"));
   history.note(history.skipped("busy"));
-  const auto change = history.note_late(ok({{2, "two", 0.7F}}), 2);
-  ck_assert(change && change->previous.index == 1 && change->current.index == 2);
+  history.note_late(ok({{2, "two", 0.7F}}), 2);
   const FrameResult next = history.skipped("late");
   ck_assert_uint_eq(next.age, 2);
   ck_assert_int_eq(next.labels[0].index, 2);
   history.note(next);
   ck_assert_uint_eq(history.skipped("busy").age, 3);
-  ck_assert_msg(!history.note_late(ok({{2, "two", 0.6F}}), 1), "the same class is no change");
-}
-END_TEST
-
-START_TEST(history_changes) {
-  History history;
-  const auto first = history.note(ok({{1, "one", 0.9F}}));
-  ck_assert(first && first->previous.index == -1 && first->current.index == 1);
-  ck_assert(!history.note(ok({{1, "one", 0.5F}})));
-  ck_assert(!history.note(of(FrameStatus::kSkipped)));
-  ck_assert(!history.note(of(FrameStatus::kFailed)));
-  const auto second = history.note(ok({{2, "two", 0.8F}}));
-  ck_assert(second && second->previous.text == "one" && second->current.text == "two");
-  const auto none = history.note(ok({}));
-  ck_assert(none && none->current.index == -1 && none->previous.index == 2);
-  ck_assert(!history.note(ok({})));
 }
 END_TEST
 
@@ -429,6 +459,9 @@ static Suite* make_suite() {
   tcase_add_test(bus, posts_no_cancellation);
   tcase_add_test(bus, exceptions_end_at_the_vfunc);
   suite_add_tcase(suite, bus);
+  TCase* pairs = tcase_create("pairs");
+  tcase_add_test(pairs, pairs_that_make_no_sense);
+  suite_add_tcase(suite, pairs);
   TCase* frames = tcase_create("frames");
   tcase_add_test(frames, maps_default_layout);
   tcase_add_test(frames, needs_no_padding_after_the_last_row);
@@ -445,7 +478,6 @@ static Suite* make_suite() {
   tcase_add_test(history, history_cadence);
   tcase_add_test(history, history_ages);
   tcase_add_test(history, history_late_results);
-  tcase_add_test(history, history_changes);
   tcase_add_test(history, history_failures);
   suite_add_tcase(suite, history);
   return suite;
