@@ -85,8 +85,8 @@ class OrderedQueue final : public Completion {
         entries_.pop_front();
         return taken;
       }
-      if (head.deadline)
-        head_.wait_until(lock, *head.deadline);
+      if (const std::optional<Clock::time_point> deadline = head.deadline)
+        head_.wait_until(lock, *deadline);  // a copy: the entry may go meanwhile
       else
         head_.wait(lock);
     }

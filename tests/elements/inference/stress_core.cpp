@@ -1,0 +1,344 @@
+// The concurrency core under load: many streams on shared models with a stub that answers each
+// picture with what was written into it. Order, completeness, and nothing stale after a flush.
+//
+//   stress_core [FRAMES [FLUSHES [SEED]]]      all of 1,000,000 frames and 2,000 flushes by default
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "elements/inference/shared_model.hpp"
+
+using namespace tv;
+using namespace tv::inference;
+
+namespace {
+
+using Random = std::mt19937_64;
+
+void require(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "FAILED: %s\n", what.c_str());
+  std::_Exit(1);  // other threads are in the middle of things
+}
+
+unsigned below(Random& random, unsigned end) {
+  return static_cast<unsigned>(random() % end);
+}
+
+/// One round in numbers.
+struct Round {
+  unsigned streams = 1, models = 1, limit = 4, slow_in_1000 = 0, faults_in_1000 = 0;
+  std::uint64_t frames = 0;  ///< of each stream
+  unsigned flushes = 0;      ///< of each stream
+  bool deadlines = false;
+};
+
+/// What is written into a picture. Floats hold whole numbers up to 2^24.
+enum Slot : std::size_t { kStream, kNumberLow, kNumberHigh, kLargestBatch, kSlots };
+
+/// Answers with the picture itself; now and then slowly, now and then with an error.
+class Echo final : public BatchRunner {
+ public:
+  Echo(const Round& round, std::uint64_t seed) : round_(round), random_(seed) {}
+  void run(std::span<Job* const> jobs) override {
+    if (below(random_, 1000) < round_.slow_in_1000)
+      std::this_thread::sleep_for(std::chrono::microseconds(below(random_, 2000)));
+    for (Job* job : jobs) {
+      require(static_cast<float>(jobs.size()) <= job->input[kLargestBatch],
+              "a batch is larger than a stream in it wants");
+      require(job->batch == jobs.size(), "a job knows another size of its batch");
+      if (below(random_, 1000) < round_.faults_in_1000)
+        job->error = Error{Code::kInternal, std::to_string(job->input[kNumberLow]), ""};
+      else
+        job->logits = job->input;
+    }
+  }
+
+ private:
+  const Round round_;
+  Random random_;
+};
+
+/// Frames and events share the numbers of a stream.
+struct Item {
+  std::uint64_t number = 0;
+  unsigned epoch = 0;  ///< flushes before it
+  JobRef job;          ///< nullptr: an event
+};
+using Queue = OrderedQueue<Item>;
+
+class Stream {
+ public:
+  Stream(const Round& round, unsigned index, std::shared_ptr<SharedModel> model, std::uint64_t seed)
+      : round_(round), index_(index), model_(std::move(model)), random_(seed) {
+    terms_ = {.size = 1 + below(random_, 32),
+              .timeout = std::chrono::microseconds(below(random_, 2) * below(random_, 500)),
+              .in_flight = round.limit};
+    seat_ = model_->batcher().add_stream(terms_);
+    queue_->open();
+    const std::uint64_t flush_seed = random_();
+    producer_ = std::thread([this] { produce(); });
+    consumer_ = std::thread([this] { consume(); });
+    flusher_ = std::thread([this, flush_seed] { flush(flush_seed); });
+  }
+
+  std::uint64_t join() {
+    producer_.join();
+    flusher_.join();
+    consumer_.join();
+    model_->batcher().remove_stream(seat_);
+    const std::string name = "stream " + std::to_string(index_);
+    require(entered_ == left_ + discarded_, name + ": frames are missing");
+    if (round_.flushes == 0) {
+      require(left_ == round_.frames, name + ": not every frame left");
+      require(round_.deadlines || late_ == 0, name + ": a frame left before it was ready");
+    }
+    return left_;
+  }
+
+ private:
+  void produce() {
+    std::uint64_t number = 0;
+    for (std::uint64_t frame = 0; frame < round_.frames; ++frame) {
+      if (below(random_, 10) == 0) offer({++number, 0, nullptr});
+      Item item{++number, 0, model_->make_job()};
+      item.job->input = {static_cast<float>(index_), static_cast<float>(number & 0xFFFF),
+                         static_cast<float>(number >> 16), static_cast<float>(terms_.size)};
+      offer(std::move(item));
+      if (below(random_, 5000) == 0) drain();
+    }
+    drain();
+    const std::lock_guard lock(mutex_);
+    produced_ = true;
+    changed_.notify_all();
+  }
+
+  /// A frame that meets a flush is lost to it, as in GStreamer: upstream seeks.
+  void offer(Item item) {
+    const JobRef job = item.job;
+    if (job && !queue_->wait_for_room(round_.limit)) return wait_for_opening();
+    Queue::Entry entry{.value = std::move(item),
+                       .parts = job ? 1U : 0U,
+                       .counted = job != nullptr,
+                       .deadline = {}};
+    entry.value.epoch = epoch_;
+    if (job && round_.deadlines)
+      entry.deadline = Queue::Clock::now() + std::chrono::microseconds(below(random_, 300));
+    const std::optional<std::uint64_t> id = queue_->append(std::move(entry));
+    if (!id) return wait_for_opening();
+    if (!job) return;
+    ++entered_;
+    job->completion = queue_;
+    job->id = *id;
+    model_->submit(seat_, job);
+  }
+
+  void drain() {
+    model_->batcher().hurry(seat_);
+    if (!queue_->wait_until_empty()) wait_for_opening();
+  }
+
+  void consume() {
+    std::uint64_t last = 0;
+    while (true) {
+      std::optional<Queue::Taken> taken = queue_->take();
+      if (!taken) {
+        if (pause()) return;
+        continue;
+      }
+      const Item& item = taken->value;
+      const std::string name =
+          "stream " + std::to_string(index_) + ", number " + std::to_string(item.number);
+      require(item.epoch == epoch_, name + ": from before a flush");
+      require(item.number > last, name + ": after " + std::to_string(last));
+      require(round_.flushes > 0 || item.number == last + 1, name + ": one is missing");
+      last = item.number;
+      if (item.job) check(*item.job, taken->in_time, item.number, name);
+      if (below(random_consumer_, 20000) == 0) std::this_thread::yield();
+      queue_->leave();
+    }
+  }
+
+  void check(const Job& job, bool in_time, std::uint64_t number, const std::string& name) {
+    ++left_;
+    if (!in_time) {
+      ++late_;
+      return;
+    }
+    require(job.done, name + ": ready without being done");
+    require(job.error.has_value() != !job.logits.empty(), name + ": logits and error");
+    if (job.error) {
+      require(job.error->what == std::to_string(static_cast<float>(number & 0xFFFF)),
+              name + ": the error of another");
+      return;
+    }
+    require(job.logits[kStream] == static_cast<float>(index_), name + ": another stream's result");
+    require(job.logits[kNumberLow] == static_cast<float>(number & 0xFFFF) &&
+                job.logits[kNumberHigh] == static_cast<float>(number >> 16),
+            name + ": another frame's result");
+  }
+
+  // ---- flushes: closed, both threads stand still, a new epoch, open
+
+  void flush(std::uint64_t seed) {
+    Random random(seed);
+    for (unsigned i = 0; i < round_.flushes; ++i) {
+      std::this_thread::sleep_for(std::chrono::microseconds(below(random, 1500)));
+      std::unique_lock lock(mutex_);
+      if (produced_) break;
+      flushing_ = true;
+      lock.unlock();
+      close();
+      lock.lock();
+      changed_.wait(lock, [this] { return consumer_waits_ && (producer_waits_ || produced_); });
+      ++epoch_;
+      flushing_ = false;
+      queue_->open();
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return !consumer_waits_ && !producer_waits_; });
+    }
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return produced_; });
+    over_ = true;
+    changed_.notify_all();
+    lock.unlock();
+    close();
+  }
+
+  void close() {
+    for (const Queue::Entry& entry : queue_->close())
+      if (entry.value.job) ++discarded_;
+    model_->batcher().cancel(seat_);
+  }
+
+  void wait_for_opening() {
+    std::unique_lock lock(mutex_);
+    producer_waits_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !flushing_; });
+    producer_waits_ = false;
+    changed_.notify_all();
+  }
+
+  /// True when the stream is over.
+  bool pause() {
+    std::unique_lock lock(mutex_);
+    consumer_waits_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !flushing_ || over_; });
+    consumer_waits_ = false;
+    changed_.notify_all();
+    return over_;
+  }
+
+  const Round round_;
+  const unsigned index_;
+  const std::shared_ptr<SharedModel> model_;
+  Random random_;  // the producer's, once that runs
+  Random random_consumer_{1};
+  BatchTerms terms_;
+  Batcher::StreamId seat_ = 0;
+  const std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
+  std::atomic<unsigned> epoch_{0};
+  std::atomic<std::uint64_t> entered_{0}, left_{0}, discarded_{0}, late_{0};
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  bool flushing_ = false, produced_ = false, over_ = false;
+  bool consumer_waits_ = false, producer_waits_ = false;
+
+  std::thread producer_, consumer_, flusher_;
+};
+
+std::uint64_t play(const Round& round, Random& random) {
+  std::atomic<unsigned> loads{0};
+  std::vector<std::shared_ptr<SharedModel>> models;
+  std::mutex models_mutex;
+  const std::uint64_t seed = random();
+  // Everybody asks at once.
+  std::vector<std::thread> askers;
+  models.resize(round.streams);
+  for (unsigned i = 0; i < round.streams; ++i)
+    askers.emplace_back([&, i] {
+      const auto load = [&](const SharedModel::Progress&) -> Result<Runnable> {
+        ++loads;
+        Runnable runnable;
+        runnable.runner = std::make_unique<Echo>(round, seed);
+        runnable.input_size = kSlots;
+        return runnable;
+      };
+      auto model = SharedModel::acquire("model " + std::to_string(i % round.models), load);
+      require(static_cast<bool>(model), "no model");
+      while ((*model)->phase() == SharedModel::Phase::kLoading) std::this_thread::yield();
+      const std::lock_guard lock(models_mutex);
+      models[i] = *model;
+    });
+  for (std::thread& asker : askers) asker.join();
+  require(loads == std::min(round.models, round.streams), "a model was not shared");
+
+  std::uint64_t left = 0;
+  {
+    std::vector<std::unique_ptr<Stream>> streams;
+    for (unsigned i = 0; i < round.streams; ++i)
+      streams.push_back(std::make_unique<Stream>(round, i, models[i], random()));
+    for (const auto& stream : streams) left += stream->join();
+  }
+  return left;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto argument = [&](int index, std::uint64_t otherwise) {
+    return argc > index ? std::strtoull(argv[index], nullptr, 10) : otherwise;
+  };
+  const std::uint64_t frames = argument(1, 1'000'000), flushes = argument(2, 2'000);
+  const std::uint64_t seed = argument(3, std::random_device{}());
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::fflush(stdout);
+  Random random(seed);
+
+  std::uint64_t left = 0;
+  constexpr unsigned kStreams[] = {1, 2, 3, 7, 16};
+  for (std::size_t i = 0; left < frames; ++i) {
+    Round round;
+    round.streams = kStreams[i % std::size(kStreams)];
+    round.models = 1 + below(random, 2);
+    round.limit = 1 + below(random, 16);
+    round.slow_in_1000 = below(random, 3);
+    round.faults_in_1000 = below(random, 20);
+    round.frames =
+        std::max<std::uint64_t>(1, std::min<std::uint64_t>(frames - left, 100'000) / round.streams);
+    round.deadlines = i % 4 == 3;
+    left += play(round, random);
+  }
+  std::printf("%llu frames, all of them once and in order\n",
+              static_cast<unsigned long long>(left));
+
+  std::uint64_t flushed = 0;
+  while (flushed < flushes) {
+    Round round{.streams = 1 + below(random, 4),
+                .models = 1,
+                .limit = 1 + below(random, 8),
+                .slow_in_1000 = 100,
+                .faults_in_1000 = 5,
+                .frames = 20'000'000,
+                .flushes = 0,
+                .deadlines = below(random, 2) == 0};
+    round.flushes = static_cast<unsigned>(std::min<std::uint64_t>(50, flushes - flushed));
+    round.frames = std::uint64_t{round.flushes} * 500;
+    play(round, random);
+    flushed += std::uint64_t{round.flushes} * round.streams;
+  }
+  std::printf("%llu flushes at random moments, nothing stale\n",
+              static_cast<unsigned long long>(flushed));
+  return 0;
+}
