@@ -156,6 +156,20 @@ def check_overrides(tally, recipes, rng):
                     tally.check(preset, image, pil, reference=True)
 
 
+def check_longest_sides(tally, recipes, rng):
+    """The longest side that a frame may have, all of it in the crop."""
+    for number, (width, height) in enumerate(((16384, 5), (5, 16384), (16384, 240), (240, 16384), (16384, 1))):
+        shorter = min(width, height)
+        resize = max(2, shorter // 8)
+        preset = override(recipes[number], resize_size=resize, crop_size=resize * 16384 // shorter)
+        if preset.crop_size[0] > 3000:  # the whole of the longest pictures would be gigabytes
+            preset = override(preset, crop_size=3000)
+        image = picture(rng, width, height)
+        for pil in (False, True):
+            tally.check(preset, image, pil)
+            tally.check(preset, image, pil, reference=True)
+
+
 def check_without_antialias(tally, recipes, rng):
     """antialias=False: the kernel that LibTorch takes with two threads and more than 128 pixels of sides."""
     torch.set_num_threads(2)
@@ -206,7 +220,7 @@ def main():
 
     rng = np.random.default_rng(20221)
     tally = Tally(driver, 0 if separate else -1)
-    for part in (check_overrides, check_without_antialias, check_recipes):
+    for part in (check_overrides, check_longest_sides, check_without_antialias, check_recipes):
         begin = time.monotonic()
         part(tally, recipes, rng)
         print(f"{part.__name__}: {tally.runs} comparisons so far, {time.monotonic() - begin:.1f} s")

@@ -139,6 +139,26 @@ START_TEST(special_sizes) {
 }
 END_TEST
 
+// The longest sides that there are, all of them in the crop.
+START_TEST(longest_sides) {
+  constexpr int kLongest = 16384;
+  Bytes random(11);
+  for (const auto& info : pixel_formats())
+    for (const bool wide : {true, false})
+      for (const auto backend : {TransformsBackend::kPil, TransformsBackend::kTensor}) {
+        FrameShape shape;
+        shape.width = wide ? kLongest : random.between(60, 70);
+        shape.height = wide ? random.between(60, 70) : kLongest;
+        Transforms recipe;
+        recipe.resize_size = 2;
+        recipe.crop_size = 600;
+        OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
+        frame.view.chroma = {wide, !wide};
+        compare(frame, recipe, backend, FloatSums::kGrouped);
+      }
+}
+END_TEST
+
 // A preprocessor keeps nothing of the frame before: formats alternate, the result stays.
 START_TEST(no_memory_of_frames) {
   Bytes random(9);
@@ -194,8 +214,8 @@ int main() {
   std::printf("\n");
   // One process, so that the count below sees all of it.
   setenv("CK_FORK", "no", 1);
-  const int status =
-      run_suite("twins", 0, every_format, special_sizes, no_memory_of_frames, a_difference_is_seen);
+  const int status = run_suite("twins", 0, every_format, special_sizes, longest_sides,
+                               no_memory_of_frames, a_difference_is_seen);
   std::printf("%lld values compared\n", g_compared);
   return status;
 }

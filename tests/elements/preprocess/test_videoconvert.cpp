@@ -21,6 +21,7 @@
 #include <string>
 
 #include "elements/preprocess/preprocess.hpp"
+#include "tests/elements/preprocess/exact_color.hpp"
 #include "tests/elements/preprocess/frames.hpp"
 #include "tests/suite.hpp"
 
@@ -123,7 +124,7 @@ Planes from_rgb(Frame& frame) {
   return planes;
 }
 
-Planes ours(Frame& frame, const Setting& setting) {
+FrameView view_of(Frame& frame, const Setting& setting) {
   FrameView view;
   view.format = setting.format->format;
   view.width = view.height = view.full_width = view.full_height = kSide;
@@ -132,6 +133,10 @@ Planes ours(Frame& frame, const Setting& setting) {
   view.matrix = setting.matrix;
   view.range = setting.range;
   view.chroma = setting.site;
+  return view;
+}
+
+Planes ours(Frame& frame, const Setting& setting) {
   Transforms as_is;
   as_is.resize_size = as_is.crop_size = kSide;
   as_is.mean = {0, 0, 0};
@@ -141,7 +146,7 @@ Planes ours(Frame& frame, const Setting& setting) {
   auto preprocessor = make_preprocessor(std::move(*plan));
   ck_assert(static_cast<bool>(preprocessor));
   std::vector<float> out(3 * kSide * kSide);
-  ck_assert(static_cast<bool>((*preprocessor)->run(view, out)));
+  ck_assert(static_cast<bool>((*preprocessor)->run(view_of(frame, setting), out)));
   Planes planes;
   for (const float value : out)
     planes.push_back(static_cast<std::uint8_t>(std::lround(value * 255)));
@@ -175,61 +180,7 @@ struct Tally {
   }
 };
 
-// The standards' formula in double precision, for one picture.
-class Exact {
- public:
-  Exact(Frame& frame, const Setting& setting) : frame_(frame), setting_(setting) {}
-
-  // R, G, B in 0..255, not rounded.
-  std::array<double, 3> at(int x, int y) const {
-    constexpr double kRed[] = {0.299, 0.2126, 0.2627}, kBlue[] = {0.114, 0.0722, 0.0593};
-    const double red = kRed[static_cast<std::size_t>(setting_.matrix)];
-    const double blue = kBlue[static_cast<std::size_t>(setting_.matrix)];
-    const double one = 1 << (setting_.format->bits - 8);  // an 8-bit step
-    const bool full = setting_.range == ColorRange::kFull;
-    const double luma =
-        full ? sample(0, x, y) / (256 * one - 1) : (sample(0, x, y) - 16 * one) / (219 * one);
-    const double span = full ? 256 * one - 1 : 224 * one;
-    const double cb = (chroma(1, x, y) - 128 * one) / span,
-                 cr = (chroma(2, x, y) - 128 * one) / span;
-    const double r = luma + 2 * (1 - red) * cr, b = luma + 2 * (1 - blue) * cb;
-    const double g = (luma - red * r - blue * b) / (1 - red - blue);
-    return {std::clamp(255 * r, 0.0, 255.0), std::clamp(255 * g, 0.0, 255.0),
-            std::clamp(255 * b, 0.0, 255.0)};
-  }
-
- private:
-  double sample(std::size_t component, int x, int y) const {
-    const ComponentLayout& c = setting_.format->components[component];
-    const std::uint8_t* at =
-        frame_.plane(c.plane) + y * frame_.stride(c.plane) + x * c.step + c.offset;
-    return setting_.format->sample_bytes == 1
-               ? at[0]
-               : (at[0] + 256 * at[1]) >> setting_.format->sample_shift;
-  }
-
-  // Sample i lies at luma 2 i (co-sited) or 2 i + 0.5.
-  double chroma(std::size_t component, int x, int y) const {
-    const ComponentLayout& c = setting_.format->components[component];
-    const double place_x = c.shift_x ? (x - (setting_.site.horizontal_cosited ? 0 : 0.5)) / 2 : x;
-    const double place_y = c.shift_y ? (y - (setting_.site.vertical_cosited ? 0 : 0.5)) / 2 : y;
-    const int left = static_cast<int>(std::floor(place_x)),
-              top = static_cast<int>(std::floor(place_y));
-    const int last_x = (kSide - 1) >> c.shift_x, last_y = (kSide - 1) >> c.shift_y;
-    double sum = 0;
-    for (int j = 0; j < 2; ++j)
-      for (int i = 0; i < 2; ++i)
-        sum += (i ? place_x - left : 1 - (place_x - left)) *
-               (j ? place_y - top : 1 - (place_y - top)) *
-               sample(component, std::clamp(left + i, 0, last_x), std::clamp(top + j, 0, last_y));
-    return sum;
-  }
-
-  Frame& frame_;
-  const Setting& setting_;
-};
-
-double worst_error(const Planes& found, const Exact& exact) {
+double worst_error(const Planes& found, const ExactColor& exact) {
   double worst = 0;
   for (int y = 0; y < kSide; ++y)
     for (int x = 0; x < kSide; ++x) {
@@ -300,7 +251,8 @@ void compare(Frame& frame, const Setting& setting, Row& row) {
   const GstVideoInfo rgb = rgb_info(GST_VIDEO_FORMAT_RGB);
   Frame defaults(rgb);
   convert(frame, info, defaults, rgb, false);
-  const Exact exact(frame, setting);
+  const FrameView view = view_of(frame, setting);
+  const ExactColor exact(view);
   row.deep.add(found, deep_conversion(frame, setting));
   row.defaults.add(found, from_rgb(defaults));
   row.exact = std::max(row.exact, worst_error(found, exact));

@@ -126,33 +126,34 @@ START_TEST(changed_bytes) {
 }
 END_TEST
 
-constexpr std::ptrdiff_t kPage = 4096;
+constexpr int kLongest = 16384;                 // pixels
+constexpr std::ptrdiff_t kRoom = 4 * kLongest;  // bytes, whole pages
 
-/// A plane whose needed rows lie in a page each, between pages that cannot be read; other rows have
-/// no page.
+/// A plane whose needed rows lie in a room each, between rooms that cannot be entered; other rows
+/// have none.
 class GuardedPlane {
  public:
   GuardedPlane(int rows) : rows_(rows) {
-    pages_ = static_cast<std::uint8_t*>(mmap(nullptr, static_cast<std::size_t>(size()), PROT_NONE,
+    rooms_ = static_cast<std::uint8_t*>(mmap(nullptr, static_cast<std::size_t>(size()), PROT_NONE,
                                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    ck_assert(pages_ != MAP_FAILED);
+    ck_assert(rooms_ != MAP_FAILED);
   }
-  ~GuardedPlane() { munmap(pages_, static_cast<std::size_t>(size())); }
+  ~GuardedPlane() { munmap(rooms_, static_cast<std::size_t>(size())); }
   GuardedPlane(const GuardedPlane&) = delete;
   GuardedPlane& operator=(const GuardedPlane&) = delete;
 
-  std::uint8_t* page(int row) { return pages_ + (2 * row + 1) * kPage; }
-  void open(int row) { ck_assert_int_eq(mprotect(page(row), kPage, PROT_READ | PROT_WRITE), 0); }
+  std::uint8_t* room(int row) { return rooms_ + (2 * row + 1) * kRoom; }
+  void open(int row) { ck_assert_int_eq(mprotect(room(row), kRoom, PROT_READ | PROT_WRITE), 0); }
 
  private:
-  std::ptrdiff_t size() const { return (2 * rows_ + 1) * kPage; }
+  std::ptrdiff_t size() const { return (2 * rows_ + 1) * kRoom; }
   int rows_;
-  std::uint8_t* pages_;
+  std::uint8_t* rooms_;
 };
 
 /// Bytes [begin, end) of the rows [y0, y1) of a plane.
 struct Bounds {
-  std::ptrdiff_t begin = kPage, end = 0;
+  std::ptrdiff_t begin = kRoom, end = 0;
   int y0 = 1 << 20, y1 = 0;
 };
 
@@ -169,7 +170,7 @@ Bounds plane_bounds(const Plan& plan, const FrameView& view, int p) {
   return bounds;
 }
 
-// `at_end`: the needed bytes of each row end where their page ends; else they begin where it
+// `at_end`: the needed bytes of each row end where their room ends; else they begin where it
 // begins.
 struct GuardedFrame {
   FrameView view;
@@ -182,19 +183,31 @@ GuardedFrame guard(const OwnedFrame& frame, const Plan& plan, bool at_end) {
   for (int p = 0; p < info.planes; ++p) {
     const auto i = static_cast<std::size_t>(p);
     const Bounds bounds = plane_bounds(plan, frame.view, p);
-    const std::ptrdiff_t shift = at_end ? kPage - bounds.end : -bounds.begin;
+    const std::ptrdiff_t shift = at_end ? kRoom - bounds.end : -bounds.begin;
     guarded.planes.push_back(
         std::make_unique<GuardedPlane>(plane_rows(info, p, frame.view.full_height)));
     GuardedPlane& plane = *guarded.planes.back();
     for (int y = bounds.y0; y < bounds.y1; ++y) {
       plane.open(y);
-      std::memcpy(plane.page(y) + shift + bounds.begin,
+      std::memcpy(plane.room(y) + shift + bounds.begin,
                   frame.view.planes[i].data + y * frame.view.planes[i].stride + bounds.begin,
                   static_cast<std::size_t>(bounds.end - bounds.begin));
     }
-    guarded.view.planes[i] = {plane.page(0) + shift, 2 * kPage};
+    guarded.view.planes[i] = {plane.room(0) + shift, 2 * kRoom};
   }
   return guarded;
+}
+
+// By each path, at both ends of the rooms: it survives, and the pixels are the same.
+void expect_no_trespass(const OwnedFrame& frame, const Plan& plan) {
+  for (const bool at_end : {false, true}) {
+    const GuardedFrame guarded = guard(frame, plan, at_end);
+    with_each_path(plan, [&](Preprocessor& preprocessor) {
+      ck_assert_msg(output_of(preprocessor, guarded.view) == output_of(preprocessor, frame.view),
+                    "%s: other pixels than in plain memory",
+                    pixel_format_info(frame.view.format).name.data());
+    });
+  }
 }
 
 START_TEST(guard_pages) {
@@ -209,17 +222,35 @@ START_TEST(guard_pages) {
       OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
       frame.view.chroma = {turn % 2 == 1, turn % 4 >= 2};
       if (turn >= 4) add_margin(frame.view, random);
-      const Plan plan = plan_of(frame.view, 36, turn == 0 ? 36 : random.between(1, 33),
-                                turn % 2 ? TransformsBackend::kPil : TransformsBackend::kTensor);
-      for (const bool at_end : {false, true}) {
-        const GuardedFrame guarded = guard(frame, plan, at_end);
-        with_each_path(plan, [&](Preprocessor& preprocessor) {
-          ck_assert_msg(
-              output_of(preprocessor, guarded.view) == output_of(preprocessor, frame.view),
-              "%s: other pixels than in plain memory", info.name.data());
-        });
-      }
+      expect_no_trespass(frame,
+                         plan_of(frame.view, 36, turn == 0 ? 36 : random.between(1, 33),
+                                 turn % 2 ? TransformsBackend::kPil : TransformsBackend::kTensor));
     }
+}
+END_TEST
+
+// Few pixels, odd sides, and the longest side that there is: whole pictures.
+START_TEST(guard_pages_around_extreme_sizes) {
+  constexpr int kSizes[][2] = {{1, 1}, {1, 2}, {2, 1}, {3, 3}, {1, 67}, {67, 1}, {7, 5}, {130, 3}};
+  Bytes random(6);
+  for (const auto& info : pixel_formats()) {
+    for (const auto& size : kSizes)
+      for (const bool cosited : {false, true}) {
+        FrameShape shape;
+        shape.width = size[0];
+        shape.height = size[1];
+        OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
+        frame.view.chroma = {cosited, cosited};
+        const int longer = std::max(size[0], size[1]), shorter = std::min(size[0], size[1]);
+        expect_no_trespass(frame, plan_of(frame.view, shorter, longer, TransformsBackend::kTensor));
+        expect_no_trespass(frame, plan_of(frame.view, 9, 20, TransformsBackend::kPil));
+      }
+    FrameShape shape;
+    shape.width = kLongest;
+    shape.height = 64;
+    const OwnedFrame frame = make_frame(info.format, shape, [&] { return random(); });
+    expect_no_trespass(frame, plan_of(frame.view, 2, 600, TransformsBackend::kTensor));
+  }
 }
 END_TEST
 
@@ -251,5 +282,6 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run_suite("window", 120, changed_bytes, guard_pages, guard_pages_bite);
+  return run_suite("window", 120, changed_bytes, guard_pages, guard_pages_around_extreme_sizes,
+                   guard_pages_bite);
 }
