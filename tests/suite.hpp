@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "tests/temp_folder.hpp"
 // After the standard library: its macro fail() is the name of a stream's member.
@@ -24,6 +25,19 @@ inline void expect_contains(std::string_view text, std::string_view part) {
 inline void expect_equal(std::string_view found, std::string_view expected) {
   ck_assert_msg(found == expected, "found\n%s\nexpected\n%s", std::string(found).c_str(),
                 std::string(expected).c_str());
+}
+
+/// Fails with the error's text unless a Result or Status is good.
+template <typename R>
+void expect_ok(const R& result) {
+  ck_assert_msg(static_cast<bool>(result), "%s", result ? "" : result.error().text().c_str());
+}
+
+/// The value of a Result that must have one.
+template <typename R>
+auto value_of(R result) {
+  expect_ok(result);
+  return std::move(*result);
 }
 
 /// A test that runs `count` times, with _i from 0.

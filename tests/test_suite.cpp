@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "model_registry/error.hpp"
 #include "tests/suite.hpp"
 
 namespace {
@@ -28,6 +29,17 @@ START_TEST(dies) {
 }
 END_TEST
 
+START_TEST(takes_a_value) {
+  ck_assert_int_eq(tv::test::value_of(tv::Result<int>(7)), 7);
+  tv::test::expect_ok(tv::Status());
+}
+END_TEST
+
+START_TEST(takes_the_value_of_an_error) {
+  tv::test::value_of(tv::Result<int>(tv::Error{tv::Code::kInternal, "on purpose", ""}));
+}
+END_TEST
+
 START_TEST(fails_the_third_time) {
   ck_assert_int_ne(_i, 2);
 }
@@ -47,10 +59,15 @@ int main() {
   const auto suite = [](auto... tests) { return tv::test::make_suite("inner", 60, tests...); };
   const auto loop = [](int count) { return tv::test::Loop{fails_the_third_time, count}; };
   const Row rows[] = {
-      {"yes", suite(passes), EXIT_SUCCESS},        {"no", suite(passes), EXIT_SUCCESS},
-      {"yes", suite(passes, fails), EXIT_FAILURE}, {"no", suite(passes, fails), EXIT_FAILURE},
-      {"yes", suite(dies, passes), EXIT_FAILURE},  {"yes", suite(loop(2)), EXIT_SUCCESS},
+      {"yes", suite(passes), EXIT_SUCCESS},
+      {"no", suite(passes), EXIT_SUCCESS},
+      {"yes", suite(passes, fails), EXIT_FAILURE},
+      {"no", suite(passes, fails), EXIT_FAILURE},
+      {"yes", suite(dies, passes), EXIT_FAILURE},
+      {"yes", suite(loop(2)), EXIT_SUCCESS},
       {"yes", suite(loop(3)), EXIT_FAILURE},
+      {"yes", suite(takes_a_value), EXIT_SUCCESS},
+      {"yes", suite(takes_the_value_of_an_error), EXIT_FAILURE},
   };
   int wrong = 0;
   for (const Row& row : rows) {

@@ -23,9 +23,7 @@ using graph::Value;
 namespace {
 
 Backend* backend() {
-  const auto opened = open_backend(DeviceKind::kCpu);
-  ck_assert_msg(static_cast<bool>(opened), "%s", opened ? "" : opened.error().text().c_str());
-  return *opened;
+  return value_of(open_backend(DeviceKind::kCpu));
 }
 
 std::shared_ptr<const graph::Network> network_of(std::string_view builder, int classes = 10) {
@@ -33,9 +31,7 @@ std::shared_ptr<const graph::Network> network_of(std::string_view builder, int c
 }
 
 std::unique_ptr<LoadedModel> load(const LoadRequest& request) {
-  auto model = backend()->load(request);
-  ck_assert_msg(static_cast<bool>(model), "%s", model ? "" : model.error().text().c_str());
-  return std::move(*model);
+  return value_of(backend()->load(request));
 }
 
 /// A picture without symmetries.
@@ -47,9 +43,7 @@ std::vector<float> picture(const Shape& shape) {
 }
 
 std::vector<float> run(LoadedModel& model, const Shape& shape) {
-  auto logits = model.run(picture(shape), shape);
-  ck_assert_msg(static_cast<bool>(logits), "%s", logits ? "" : logits.error().text().c_str());
-  return std::move(*logits);
+  return value_of(model.run(picture(shape), shape));
 }
 
 double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -344,7 +338,7 @@ END_TEST
 START_TEST(int8_models_run_on_the_cpu_unasked) {
   const auto ready = load_model(
       {.builder = "quantized_shufflenet_v2_x0_5", .num_classes = 4, .quantize = true}, {}, 32);
-  ck_assert_msg(static_cast<bool>(ready), "%s", ready ? "" : ready.error().text().c_str());
+  expect_ok(ready);
   ck_assert(ready->network->int8());
   expect_equal(ready->device, "cpu");
   expect_equal(ready->why_cpu, "int8 networks run on the CPU alone");

@@ -142,7 +142,7 @@ START_TEST(the_first_good_module_on_the_path_is_opened_once) {
   good.copy_module(SAME_VERSION_MODULE);
   search_in(bad.path() + ":" + good.path());
   const auto backend = open_backend(DeviceKind::kCuda);
-  ck_assert_msg(static_cast<bool>(backend), "%s", backend ? "" : backend.error().text().c_str());
+  expect_ok(backend);
   expect_equal((*backend)->description(), "fake");
   search_in("");
   ck_assert_ptr_eq(*open_backend(DeviceKind::kCuda), *backend);
@@ -154,8 +154,7 @@ START_TEST(without_a_wish_the_gpu_comes_first) {
   good.copy_module(SAME_VERSION_MODULE);
   search_in(good.path());
   const auto placement = place(std::nullopt);
-  ck_assert_msg(static_cast<bool>(placement), "%s",
-                placement ? "" : placement.error().text().c_str());
+  expect_ok(placement);
   ck_assert(placement->device.kind == DeviceKind::kCuda);
   expect_equal(placement->backend->description(), "fake");
   expect_equal(placement->why_cpu, "");

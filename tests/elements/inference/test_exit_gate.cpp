@@ -50,17 +50,12 @@ namespace {
 constexpr int kClasses = 4;
 
 std::unique_ptr<LoadedModel> load(const LoadRequest& request) {
-  const auto backend = open_backend(DeviceKind::kCpu);
-  ck_assert_msg(static_cast<bool>(backend), "%s", backend ? "" : backend.error().text().c_str());
-  auto model = (*backend)->load(request);
-  ck_assert_msg(static_cast<bool>(model), "%s", model ? "" : model.error().text().c_str());
-  return std::move(*model);
+  return value_of(value_of(open_backend(DeviceKind::kCpu))->load(request));
 }
 
 void run(LoadedModel& model, int images, int side) {
   const std::vector<float> grey(static_cast<std::size_t>(3 * images * side * side), 0.5f);
-  const auto logits = model.run(grey, {images, 3, side, side});
-  ck_assert_msg(static_cast<bool>(logits), "%s", logits ? "" : logits.error().text().c_str());
+  expect_ok(model.run(grey, {images, 3, side, side}));
 }
 
 /// Other operators for large images, and for several, as window attention pads and rolls for some

@@ -31,13 +31,12 @@ std::vector<double> colours(const FrameView& view, PreprocessPath path) {
   as_is.mean = {0, 0, 0};
   as_is.std = {1, 1, 1};
   const auto plan = make_plan(as_is, view.width, view.height);
-  ck_assert_msg(static_cast<bool>(plan), "%s", plan ? "" : plan.error().text().c_str());
+  expect_ok(plan);
   const auto made = make_preprocessor(*plan, path);
-  ck_assert(static_cast<bool>(made));
+  expect_ok(made);
   const auto crop = static_cast<std::size_t>(plan->crop_size);
   std::vector<float> out(3 * crop * crop);
-  const auto done = (*made)->run(view, out);
-  ck_assert_msg(static_cast<bool>(done), "%s", done ? "" : done.error().text().c_str());
+  expect_ok((*made)->run(view, out));
   std::vector<double> found;
   for (std::size_t c = 0; c < 3; ++c)
     for (int y = plan->y0; y < plan->y1; ++y)
@@ -176,7 +175,7 @@ START_TEST(longest_pictures) {
         const auto made = make_preprocessor(*plan, path);
         ck_assert(static_cast<bool>(made));
         std::vector<float> out(static_cast<std::size_t>(3 * kCrop * kCrop));
-        ck_assert(static_cast<bool>((*made)->run(frame.view, out)));
+        expect_ok((*made)->run(frame.view, out));
         // The line of pixels, behind half of the crop's padding.
         const std::ptrdiff_t line = wide ? plan->y0 * kCrop : plan->x0, step = wide ? 1 : kCrop;
         for (int c = 0; c < 3; ++c)

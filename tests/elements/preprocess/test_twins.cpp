@@ -24,17 +24,14 @@ std::vector<std::int64_t> targets() {
 }
 
 std::unique_ptr<Preprocessor> made(const Plan& plan, PreprocessPath path) {
-  auto preprocessor = make_preprocessor(plan, path);
-  ck_assert_msg(static_cast<bool>(preprocessor), "%s",
-                preprocessor ? "" : preprocessor.error().text().c_str());
-  return std::move(*preprocessor);
+  return value_of(make_preprocessor(plan, path));
 }
 
 std::vector<float> output_of(Preprocessor& preprocessor, const FrameView& view) {
   const auto crop = static_cast<std::size_t>(preprocessor.plan().crop_size);
   std::vector<float> out(3 * crop * crop, -12345.0f);
   const auto done = preprocessor.run(view, out);
-  ck_assert_msg(static_cast<bool>(done), "%s", done ? "" : done.error().text().c_str());
+  expect_ok(done);
   return out;
 }
 
@@ -92,7 +89,7 @@ OwnedFrame random_frame(PixelFormat format, Bytes& random) {
 void compare(const OwnedFrame& frame, const Transforms& recipe, TransformsBackend backend,
              FloatSums sums) {
   const auto plan = make_plan(recipe, frame.view.width, frame.view.height, backend, sums);
-  ck_assert_msg(static_cast<bool>(plan), "%s", plan ? "" : plan.error().text().c_str());
+  expect_ok(plan);
   const auto reference = made(*plan, PreprocessPath::kReference);
   const std::vector<float> expected = output_of(*reference, frame.view);
   for (const std::int64_t target : targets()) {

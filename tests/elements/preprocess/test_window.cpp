@@ -51,7 +51,7 @@ std::vector<float> output_of(Preprocessor& preprocessor, const FrameView& view) 
   const auto crop = static_cast<std::size_t>(preprocessor.plan().crop_size);
   std::vector<float> out(3 * crop * crop);
   const auto done = preprocessor.run(view, out);
-  ck_assert_msg(static_cast<bool>(done), "%s", done ? "" : done.error().text().c_str());
+  expect_ok(done);
   return out;
 }
 

@@ -95,10 +95,7 @@ void check_refusal(const tv::Error& error) {
 }
 
 Checkpoint read_whole(const std::string& bytes) {
-  const auto checkpoint = tv::read_checkpoint(file_of(bytes));
-  ck_assert_msg(static_cast<bool>(checkpoint), "%s",
-                checkpoint ? "" : checkpoint.error().what.c_str());
-  return *checkpoint;
+  return tv::test::value_of(tv::read_checkpoint(file_of(bytes)));
 }
 
 const char* const kZips[] = {"zip.pth",      "stored.pth",     "deflated.pth", "zip64.pth",

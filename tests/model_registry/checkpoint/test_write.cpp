@@ -28,11 +28,8 @@ TensorView floats(tv::Shape sizes, tv::Shape strides) {
 
 tv::Checkpoint read_back(const std::string& path) {
   const auto file = tv::read_file(path);
-  ck_assert_msg(static_cast<bool>(file), "%s", file ? "" : file.error().what.c_str());
-  const auto checkpoint = tv::read_checkpoint(*file);
-  ck_assert_msg(static_cast<bool>(checkpoint), "%s",
-                checkpoint ? "" : checkpoint.error().what.c_str());
-  return *checkpoint;
+  tv::test::expect_ok(file);
+  return tv::test::value_of(tv::read_checkpoint(*file));
 }
 
 void expect_error(const tv::Status& status, tv::Code code, const char* text) {
@@ -54,7 +51,7 @@ START_TEST(state_dict_reads_back) {
                                                    {"none", floats({0, 4}, {4, 1})},
                                                    {"q", quantized}},
                                                   {{"", 1}, {"a", 2}});
-  ck_assert_msg(static_cast<bool>(written), "%s", written ? "" : written.error().what.c_str());
+  tv::test::expect_ok(written);
   const tv::Checkpoint checkpoint = read_back(path);
   ck_assert_uint_eq(checkpoint.entries.size(), 4);
   const TensorView& weight = *checkpoint.find("a.weight")->tensor();
@@ -109,7 +106,7 @@ START_TEST(takes_the_longest_names) {
   const TempFolder folder;
   const std::string path = folder.path(std::string(252, 'a') + ".pt");
   const tv::Status written = tv::write_tensor(path, floats({2}, {1}));
-  ck_assert_msg(static_cast<bool>(written), "%s", written ? "" : written.error().what.c_str());
+  tv::test::expect_ok(written);
   ck_assert_uint_eq(read_back(path).entries.size(), 1);
   expect_error(tv::write_tensor(folder.path(std::string(256, 'a')), floats({2}, {1})),
                tv::Code::kUnwritable, "File name too long");

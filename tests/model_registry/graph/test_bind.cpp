@@ -64,7 +64,7 @@ std::string bind_error(const Checkpoint& file, const graph::Network& network) {
 
 void expect_bound(const Checkpoint& file, const graph::Network& network) {
   const auto bound = bind_checkpoint(file, network);
-  ck_assert_msg(static_cast<bool>(bound), "%s", bound ? "" : bound.error().text().c_str());
+  expect_ok(bound);
   ck_assert_uint_eq(bound->size(), network.parameters().size());
 }
 

@@ -29,7 +29,7 @@ graph::Network around(MakeBlock make_block, int channels) {
 
 std::string listing(const graph::Network& network, const Shape& input) {
   const auto graph = network.trace(input);
-  ck_assert_msg(static_cast<bool>(graph), "%s", graph ? "" : graph.error().text().c_str());
+  expect_ok(graph);
   std::string text;
   for (const graph::Node& node : graph->nodes) {
     if (!node.scope.starts_with("block")) continue;

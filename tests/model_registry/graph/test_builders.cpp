@@ -102,7 +102,7 @@ START_TEST(each_function_builds_its_own_model) {
   for (const Row& row : kRows) {
     const auto model = row.build(3);
     const auto named = get_model_builder(row.name);
-    ck_assert_msg(static_cast<bool>(model), "%s", model ? "" : model.error().text().c_str());
+    expect_ok(model);
     expect_equal(model->network->builder(), row.name);
     ck_assert_int_eq(model->network->num_classes(), 3);
     ck_assert_ptr_null(model->weights);

@@ -1,32 +1,17 @@
 // Builders for images of one size: the option, the weights' own size, and what the forward accepts.
 #include <algorithm>
 
-#include "model_registry/models/models.hpp"
-#include "model_registry/registry/registry.hpp"
-#include "tests/suite.hpp"
+#include "tests/model_registry/graph/models.hpp"
 
 using namespace tv;
 using namespace tv::test;
 
 namespace {
 
-const Weights* entry(std::string_view name) {
-  const auto weights = get_weight(name);
-  ck_assert_msg(static_cast<bool>(weights), "%s", std::string(name).c_str());
-  return *weights;
-}
-
 void expect_refused(std::string_view builder, const BuildOptions& options, std::string_view part) {
-  const auto model = get_model(builder, options);
-  ck_assert_msg(!model, "%s was built", std::string(builder).c_str());
-  expect_equal(code_name(model.error().code), "invalid-argument");
-  expect_contains(model.error().text(), part);
-}
-
-Model built(std::string_view builder, const BuildOptions& options = {}) {
-  auto model = get_model(builder, options);
-  ck_assert_msg(static_cast<bool>(model), "%s", model ? "" : model.error().text().c_str());
-  return *model;
+  const Error error = error_of(builder, options);
+  expect_equal(code_name(error.code), "invalid-argument");
+  expect_contains(error.text(), part);
 }
 
 Shape shape_of(const Model& model, std::string_view name) {
@@ -37,7 +22,7 @@ Shape shape_of(const Model& model, std::string_view name) {
 
 void expect_runs(const Model& model, const Shape& input) {
   const auto graph = model.network->trace(input);
-  ck_assert_msg(static_cast<bool>(graph), "%s", graph ? "" : graph.error().text().c_str());
+  expect_ok(graph);
 }
 
 void expect_fails(const Model& model, const Shape& input, std::string_view part) {

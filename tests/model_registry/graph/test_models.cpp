@@ -1,26 +1,12 @@
 // get_model: options, names, and the numbers that the registry promises.
 #include <algorithm>
 
-#include "model_registry/models/models.hpp"
-#include "model_registry/registry/registry.hpp"
-#include "tests/suite.hpp"
+#include "tests/model_registry/graph/models.hpp"
 
 using namespace tv;
 using namespace tv::test;
 
 namespace {
-
-const Weights* entry(std::string_view name) {
-  const auto weights = get_weight(name);
-  ck_assert_msg(static_cast<bool>(weights), "%s", std::string(name).c_str());
-  return *weights;
-}
-
-Error error_of(std::string_view builder, const BuildOptions& options = {}) {
-  const auto model = get_model(builder, options);
-  ck_assert_msg(!model, "%s was built", std::string(builder).c_str());
-  return model.error();
-}
 
 void expect_error(const Error& error, Code code, std::string_view part) {
   expect_equal(code_name(error.code), code_name(code));

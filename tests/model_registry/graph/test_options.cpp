@@ -1,33 +1,22 @@
 // Keyword arguments of the builders: who takes which, and what weights say about them.
 #include <algorithm>
 
-#include "model_registry/models/models.hpp"
-#include "model_registry/registry/registry.hpp"
-#include "tests/suite.hpp"
+#include "tests/model_registry/graph/models.hpp"
 
 using namespace tv;
 using namespace tv::test;
 
 namespace {
 
-const Weights* entry(std::string_view name) {
-  const auto weights = get_weight(name);
-  ck_assert_msg(static_cast<bool>(weights), "%s", std::string(name).c_str());
-  return *weights;
-}
-
 std::shared_ptr<const graph::Network> network_of(std::string_view builder,
                                                  const BuildOptions& options) {
-  const auto model = get_model(builder, options);
-  ck_assert_msg(static_cast<bool>(model), "%s", model ? "" : model.error().text().c_str());
-  return model->network;
+  return built(builder, options).network;
 }
 
 void expect_refused(std::string_view builder, const BuildOptions& options, std::string_view text) {
-  const auto model = get_model(builder, options);
-  ck_assert_msg(!model, "%s was built", std::string(builder).c_str());
-  expect_equal(code_name(model.error().code), code_name(Code::kInvalidArgument));
-  expect_equal(model.error().text(), text);
+  const Error error = error_of(builder, options);
+  expect_equal(code_name(error.code), code_name(Code::kInvalidArgument));
+  expect_equal(error.text(), text);
 }
 
 /// Tensors of auxiliary heads in a list of parameters.

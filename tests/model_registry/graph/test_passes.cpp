@@ -18,9 +18,7 @@ using graph::Value;
 namespace {
 
 Graph trace(const graph::Network& network, int side = 4) {
-  auto graph = network.trace({1, 3, side, side});
-  ck_assert_msg(static_cast<bool>(graph), "%s", graph ? "" : graph.error().text().c_str());
-  return std::move(*graph);
+  return value_of(network.trace({1, 3, side, side}));
 }
 
 Value head(Value x) {

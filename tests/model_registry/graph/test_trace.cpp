@@ -51,7 +51,7 @@ graph::Network one_pool(const nn::MaxPool2dOptions& options) {
 
 Shape shape_after_first(const graph::Network& network, const Shape& input) {
   const auto graph = network.trace(input);
-  ck_assert_msg(static_cast<bool>(graph), "%s", graph ? "" : graph.error().text().c_str());
+  expect_ok(graph);
   return graph->nodes[1].shape;
 }
 

@@ -22,9 +22,7 @@ Transforms recipe(int resize, int crop, Interpolation interpolation = Interpolat
 Plan plan_of(const Transforms& transforms, int width, int height,
              TransformsBackend backend = TransformsBackend::kTensor,
              FloatSums sums = FloatSums::kGrouped) {
-  auto plan = make_plan(transforms, width, height, backend, sums);
-  ck_assert_msg(static_cast<bool>(plan), "%s", plan ? "" : plan.error().text().c_str());
-  return std::move(*plan);
+  return tv::test::value_of(make_plan(transforms, width, height, backend, sums));
 }
 
 // What torchvision.transforms.functional.resize and center_crop do to these sizes.
