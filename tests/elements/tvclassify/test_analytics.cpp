@@ -212,6 +212,66 @@ START_TEST(two_elements_leave_two_results) {
 }
 END_TEST
 
+// A buffer that comes past again has the labels of now, and only those.
+START_TEST(second_passes_leave_one_pair) {
+  Bench first("tvclassify name=first weights=Tiny_Weights.V1");
+  Bench second("tvclassify name=second weights=Tiny_Weights.V1");
+  BufferRef buffer = second.pass(first.pass(rgb_buffer(picture(0))));
+  const auto show = [&](int color) {  // another picture in the same buffer
+    const Picture& shown = picture(color);
+    ck_assert_uint_eq(gst_buffer_fill(buffer.get(), 0, shown.rgb.data(), shown.rgb.size()),
+                      shown.rgb.size());
+  };
+  for (const int color : {0, 2, 1}) {
+    show(color);
+    buffer = first.pass(std::move(buffer));
+    const std::vector<Meta> metas = read_metas(buffer.get());
+    ck_assert_uint_eq(metas.size(), 2);
+    const Meta& now = metas[1];  // a new one comes last
+    ASSERT_TEXT(now.element, "first");
+    ck_assert_int_eq(now.best(), color);
+    const std::vector<Classification> found = read_classifications(buffer.get());
+    ck_assert_uint_eq(found.size(), 4);
+    assert_agrees(found[0], now, 1);
+    assert_agrees(found[1], now, 4);
+    assert_agrees(found[2], metas[0], 1);
+    assert_agrees(found[3], metas[0], 4);
+    ASSERT_TEXT(found[2].classes[0].label, "red");
+  }
+  g_object_set(first.element(), "threshold", 1.0, nullptr);
+  buffer = first.pass(std::move(buffer));
+  std::vector<Classification> found = read_classifications(buffer.get());
+  ck_assert_uint_eq(found.size(), 4);
+  for (std::size_t i = 0; i < 2; ++i)
+    for (const Classification::Class& each : found[i].classes) ck_assert_float_eq(each.level, 0);
+  g_object_set(first.element(), "threshold", 0.0, nullptr);
+  buffer = first.pass(std::move(buffer));
+  found = read_classifications(buffer.get());
+  ck_assert_uint_eq(found.size(), 4);
+  assert_agrees(found[1], read_metas(buffer.get())[1], 4);
+}
+END_TEST
+
+START_TEST(ids_lead_from_the_meta_to_its_classifications) {
+  Bench bench(kTiny);
+  const auto ids = [](GstBuffer* buffer) {
+    const GstStructure* fields =
+        gst_custom_meta_get_structure(gst_buffer_get_custom_meta(buffer, "TvClassifyMeta"));
+    std::vector<guint> found;
+    guint id = 0;
+    for (const char* field : {"classification-id", "top-k-id"})
+      if (gst_structure_get_uint(fields, field, &id)) found.push_back(id);
+    return found;
+  };
+  const BufferRef out = bench.pass(rgb_buffer(picture(0)));
+  const std::vector<Classification> found = read_classifications(out.get());
+  ck_assert((ids(out.get()) == std::vector<guint>{found[0].id, found[1].id}));
+  g_object_set(bench.element(), "top-k", 1u, nullptr);
+  ck_assert_uint_eq(ids(bench.pass(rgb_buffer(picture(0))).get()).size(), 1);
+  ck_assert_uint_eq(ids(bench.pass(gap_frame()).get()).size(), 0);
+}
+END_TEST
+
 START_TEST(copies_and_scaled_pictures_keep_them) {
   Bench bench(kTiny);
   const BufferRef out = bench.pass(rgb_buffer(picture(3)));
@@ -233,9 +293,9 @@ static Suite* make_suite() {
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
     {"present", {labels_and_levels_are_torchvisions, top_k_decides_the_length, skipped_frames_carry_the_last_labels,
-                 tags_name_the_weights}},
+                 tags_name_the_weights, ids_lead_from_the_meta_to_its_classifications}},
     {"absent",  {nothing_without_labels, shared_buffers_stay_as_they_are}},
-    {"others",  {detections_of_others_stay, two_elements_leave_two_results, copies_and_scaled_pictures_keep_them}},
+    {"others",  {detections_of_others_stay, two_elements_leave_two_results, second_passes_leave_one_pair, copies_and_scaled_pictures_keep_them}},
   };
   // clang-format on
   for (const auto& row : kCases) {
