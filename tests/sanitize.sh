@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Builds everything with AddressSanitizer and UndefinedBehaviorSanitizer and runs the C++ tests: tests/sanitize.sh BUILD_FOLDER [TEST...]
+# Without names: all tests that are programs of ours; those that start Python, whose interpreter is not instrumented, are
+# left out. LibTorch is not instrumented either: what it does with its own memory is not seen. Takes about 15 minutes on two
+# cores from nothing. The concurrency core has its own tests under ThreadSanitizer in the usual build ("core stress tsan").
+set -euo pipefail
+
+[ $# -ge 1 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
+mkdir -p "$1"
+build=$(cd "$1" && pwd)
+shift
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python
+[ -x "$python" ] || { echo "error: $python is missing: run scripts/test once" >&2; exit 1; }
+
+if [ ! -f "$build/build.ninja" ]; then
+  torch=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(u.find_spec("torch").origin))')
+  # vptr: the exceptions and types of LibTorch have no type information that this build could compare.
+  meson setup "$build" "$root" -Dtorch_dir="$torch" -Dtest_python="$python" -Dtests=true -Dbuildtype=debugoptimized \
+    -Db_sanitize=address,undefined -Db_lundef=false -Dcpp_args='-fno-sanitize=vptr -fno-sanitize-recover=all' \
+    >"$build/setup.log" 2>&1 || { tail -n 20 "$build/setup.log" >&2; exit 1; }
+fi
+ninja -C "$build" >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log" >&2; exit 1; }
+
+# The scanner of plugins is a program without sanitizers: the test programs load the plugin themselves.
+export GST_REGISTRY_FORK=no
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1
+export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
+export UBSAN_OPTIONS=print_stacktrace=1
+export G_SLICE=always-malloc
+
+tests=("$@")
+[ ${#tests[@]} -gt 0 ] || mapfile -t tests < <(
+  meson introspect --tests "$build" |
+    "$python" -c '
+import json, os, sys
+for test in json.load(sys.stdin):
+    program = os.path.basename(test["cmd"][0])
+    if "python" not in program and not program.endswith((".py", ".sh")) and "fuzz" not in test["suite"][0]:
+        print(test["name"])')
+# One after the other: each takes several times its usual memory.
+meson test -C "$build" --no-rebuild --num-processes 1 --timeout-multiplier 5 --print-errorlogs "${tests[@]}"
