@@ -4,6 +4,7 @@
 #include <gst/gst.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace tv {
@@ -57,6 +58,14 @@ class Value {
 inline void set_string(GstStructure* structure, const char* field, std::string_view text) {
   Value value(G_TYPE_STRING);
   g_value_take_string(value.get(), g_strndup(text.data(), text.size()));
+  value.move_to(structure, field);
+}
+
+/// The same for a text of which the process sees few different ones (names of elements, weights and
+/// classes, never what a frame says): it is kept for ever, and no copy of the field copies it.
+inline void set_name(GstStructure* structure, const char* field, const std::string& text) {
+  Value value(G_TYPE_STRING);
+  g_value_set_interned_string(value.get(), g_intern_string(text.c_str()));
   value.move_to(structure, field);
 }
 

@@ -33,14 +33,16 @@ FrameTimes FrameTimes::of(const GstBuffer* buffer, const GstSegment* segment) {
 
 void post_result(GstElement* element, const ModelIdentity& identity, const FrameResult& result,
                  const FrameTimes& times) {
-  StructurePtr structure = make_structure("tvclassify", identity, result);
+  StructurePtr structure(gst_structure_new_empty("tvclassify"));
+  set_fields(structure.get(), identity, result);
   set_times(structure.get(), times);
   post(element, std::move(structure));
 }
 
 void post_region(GstElement* element, const ModelIdentity& identity, const FrameResult& result,
                  const FrameTimes& times, const Region& region) {
-  StructurePtr structure = make_structure("tvclassify", identity, result);
+  StructurePtr structure(gst_structure_new_empty("tvclassify"));
+  set_fields(structure.get(), identity, result);
   set_times(structure.get(), times);
   gst_structure_set(structure.get(), "region-id", G_TYPE_INT, region.id, "x", G_TYPE_INT,
                     region.part.x, "y", G_TYPE_INT, region.part.y, "width", G_TYPE_INT,

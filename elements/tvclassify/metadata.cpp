@@ -39,7 +39,7 @@ void set_labels(GstStructure* structure, const std::vector<Label>& labels, const
     GstStructure* entry =
         gst_structure_new("class", "index", G_TYPE_INT, label.index, "score", G_TYPE_DOUBLE,
                           static_cast<double>(label.score), nullptr);
-    set_string(entry, "label", label.text);
+    set_name(entry, "label", label.text);
     Value item(GST_TYPE_STRUCTURE);
     g_value_take_boxed(item.get(), entry);
     item.append_to(array.get());
@@ -55,25 +55,22 @@ void register_metadata() {
   static_cast<void>(info);
 }
 
-StructurePtr make_structure(const char* name, const ModelIdentity& identity,
-                            const FrameResult& result) {
-  StructurePtr structure(gst_structure_new(name, "version", G_TYPE_UINT, kMetaVersion, "age",
-                                           G_TYPE_UINT, result.age, "latency", G_TYPE_UINT64,
-                                           result.latency_ns, nullptr));
-  set_string(structure.get(), "element", identity.element);
-  set_string(structure.get(), "status", status_name(result.status));
-  if (!result.reason.empty()) set_string(structure.get(), "reason", result.reason);
-  set_string(structure.get(), "weights", identity.weights);
-  set_string(structure.get(), "model-digest", identity.digest);
+void set_fields(GstStructure* structure, const ModelIdentity& identity, const FrameResult& result) {
+  gst_structure_set(structure, "version", G_TYPE_UINT, kMetaVersion, "age", G_TYPE_UINT, result.age,
+                    "latency", G_TYPE_UINT64, result.latency_ns, nullptr);
+  set_name(structure, "element", identity.element);
+  set_string(structure, "status", status_name(result.status));
+  if (!result.reason.empty()) set_string(structure, "reason", result.reason);
+  set_name(structure, "weights", identity.weights);
+  set_name(structure, "model-digest", identity.digest);
   if (!result.labels.empty()) {
     const Label& best = result.labels.front();
-    set_string(structure.get(), "label", best.text);
-    gst_structure_set(structure.get(), "index", G_TYPE_INT, best.index, "score", G_TYPE_DOUBLE,
+    set_name(structure, "label", best.text);
+    gst_structure_set(structure, "index", G_TYPE_INT, best.index, "score", G_TYPE_DOUBLE,
                       static_cast<double>(best.score), nullptr);
   }
-  set_labels(structure.get(), result.labels);
-  if (!result.raw.empty()) set_labels(structure.get(), result.raw, "raw-labels");
-  return structure;
+  set_labels(structure, result.labels);
+  if (!result.raw.empty()) set_labels(structure, result.raw, "raw-labels");
 }
 
 void add_metadata(GstBuffer* buffer, const ModelIdentity& identity, const FrameResult& result) {
@@ -93,15 +90,9 @@ void add_metadata(GstBuffer* buffer, const ModelIdentity& identity, const FrameR
       },
       &search);
   GstCustomMeta* meta = gst_buffer_add_custom_meta(buffer, kMetaName);
-  const StructurePtr from = make_structure(kMetaName, identity, result);
-  set_trace(from.get(), add_analytics(buffer, identity.weights, result.labels, search.earlier));
-  gst_structure_foreach(
-      from.get(),
-      [](GQuark field, const GValue* value, gpointer into) -> gboolean {
-        gst_structure_id_set_value(static_cast<GstStructure*>(into), field, value);
-        return TRUE;
-      },
-      gst_custom_meta_get_structure(meta));
+  GstStructure* fields = gst_custom_meta_get_structure(meta);
+  set_fields(fields, identity, result);
+  set_trace(fields, add_analytics(buffer, identity.weights, result.labels, search.earlier));
 }
 
 }  // namespace tv

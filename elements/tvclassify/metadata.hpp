@@ -33,9 +33,8 @@ void register_metadata();
 void set_labels(GstStructure* structure, const std::vector<Label>& labels,
                 const char* field = "labels");
 
-/// The fields of docs/element.md under any structure name.
-StructurePtr make_structure(const char* name, const ModelIdentity& identity,
-                            const FrameResult& result);
+/// The fields of docs/element.md.
+void set_fields(GstStructure* structure, const ModelIdentity& identity, const FrameResult& result);
 
 /// Puts the result on a writable buffer, in place of an older one of the same element. Metas of
 /// other elements stay.

@@ -97,9 +97,16 @@ FrameResult Outlet::read(const inference::Job& job, const Active& active,
 
 void Outlet::smooth(FrameResult& result, const inference::Job& job, const Active& active,
                     const LiveSettings& live, const FrameTimes& times) {
-  inference::softmax(job.logits, scores_);
   Smoothing smoothing = live.smoothing;
   smoothing.threshold = live.threshold;
+  if (smoothing.kind == SmoothingKind::kNone && smoothing.hysteresis == 0) {
+    // The usual case needs one class, not a thousand scores.
+    smoother_.reset();
+    const Label now = result.labels.empty() ? Label{} : result.labels.front();
+    if (now.index != holds_.index) held_before_ = std::exchange(holds_, now);
+    return;
+  }
+  inference::softmax(job.logits, scores_);
   const Smoother::Change change = smoother_.add(scores_, times.stream_time, smoothing);
   if (smoothing.kind != SmoothingKind::kNone) {
     result.raw = std::exchange(
@@ -112,7 +119,8 @@ void Outlet::smooth(FrameResult& result, const inference::Job& job, const Active
   if (change.current != Smoother::kAbsent)
     now = label_of({change.current, smoother_.scores()[static_cast<std::size_t>(change.current)]},
                    active);
-  held_before_ = std::exchange(holds_, std::move(now));
+  // The same one, when smoothing was switched on between two frames.
+  if (now.index != holds_.index) held_before_ = std::exchange(holds_, std::move(now));
 }
 
 void Outlet::post_change(const ModelIdentity& identity, const FrameTimes& times) {
