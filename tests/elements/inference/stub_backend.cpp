@@ -1,0 +1,135 @@
+// A backend without LibTorch, for tests of what is around it: it names the colour of a solid
+// picture, so that a test sees whose result a frame got. Controlled as stub_backend.hpp says.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "elements/inference/engine.hpp"
+
+namespace {
+
+using tv::Code;
+using tv::Error;
+using tv::Result;
+
+struct Controls {
+  std::mutex mutex;  // guards what follows
+  std::condition_variable changed;
+  bool held = false;
+  int fail = 0;
+  int delay = 0;
+  int inside = 0;
+  int loads = 0;
+  int largest_batch = 0;
+  std::mt19937 random{1};
+};
+Controls& controls() {
+  static Controls* const instance = new Controls;
+  return *instance;
+}
+
+constexpr std::size_t kClasses = 1000;
+// ImageNet's, as all published entries have them.
+constexpr float kMean[] = {0.485F, 0.456F, 0.406F};
+constexpr float kStd[] = {0.229F, 0.224F, 0.225F};
+
+class Stub final : public tv::inference::LoadedModel {
+ public:
+  Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
+    const auto count = static_cast<std::size_t>(shape[0]);
+    const std::size_t plane = input.size() / count / 3;
+    int delay = 0;
+    bool fails = false;
+    {
+      Controls& all = controls();
+      std::unique_lock lock(all.mutex);
+      all.inside += static_cast<int>(count);
+      all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
+      if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
+      fails = all.fail == 2 && count > 1;
+      all.changed.notify_all();
+      all.changed.wait(lock, [&] { return !all.held; });
+    }
+    if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
+    if (fails) return Error{Code::kDevice, "the stub holds one picture at a time", ""};
+    std::vector<float> logits(count * kClasses);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto channel = [&](std::size_t c) {
+        const float normalised = input[(i * 3 + c) * plane + plane / 2];
+        return static_cast<int>(std::lround((normalised * kStd[c] + kMean[c]) * 255));
+      };
+      if (is_failing() && channel(2) == 255)
+        return Error{Code::kInternal, "the stub hates blue", ""};
+      logits[i * kClasses + static_cast<std::size_t>(channel(0) + (channel(1) >= 128 ? 256 : 0))] =
+          9;
+    }
+    return logits;
+  }
+  Result<std::vector<std::pair<std::string, tv::TensorView>>> state_dict() override {
+    return Error{Code::kUnsupported, "a stub has no parameters", ""};
+  }
+
+ private:
+  static bool is_failing() {
+    const std::lock_guard lock(controls().mutex);
+    return controls().fail == 1;
+  }
+};
+
+class StubBackend final : public tv::inference::Backend {
+ public:
+  std::string description() const override { return "stub"; }
+  Result<std::unique_ptr<tv::inference::LoadedModel>> load(
+      const tv::inference::LoadRequest&) override {
+    const std::lock_guard lock(controls().mutex);
+    ++controls().loads;
+    return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
+  }
+};
+
+template <typename F>
+auto locked(F&& body) {
+  const std::lock_guard lock(controls().mutex);
+  controls().changed.notify_all();
+  return body(controls());
+}
+
+}  // namespace
+
+extern "C" {
+
+tv::inference::Backend* tv_backend_open(int version) {
+  static StubBackend backend;
+  return version == tv::inference::kBackendVersion ? &backend : nullptr;
+}
+void tv_stub_hold(int held) {
+  locked([&](Controls& all) { all.held = held != 0; });
+}
+void tv_stub_wait_inside(int count) {
+  std::unique_lock lock(controls().mutex);
+  controls().changed.wait(lock, [&] { return controls().inside >= count; });
+}
+void tv_stub_fail(int mode) {
+  locked([&](Controls& all) { all.fail = mode; });
+}
+void tv_stub_delay(int microseconds) {
+  locked([&](Controls& all) { all.delay = microseconds; });
+}
+int tv_stub_loads() {
+  return locked([](Controls& all) { return all.loads; });
+}
+int tv_stub_largest_batch() {
+  return locked([](Controls& all) { return all.largest_batch; });
+}
+void tv_stub_reset() {
+  locked([](Controls& all) {
+    all.held = false;
+    all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
+  });
+}
+}

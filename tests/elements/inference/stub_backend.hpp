@@ -1,0 +1,50 @@
+// The controls of the stub backend, which says what colour a picture has. Look them up in the
+// loaded module: the element has opened the same one.
+#pragma once
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <string>
+
+namespace tv::test {
+
+struct StubControls {
+  void (*hold)(int held);          ///< 1: inferences begin and do not end; 0: they do
+  void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
+  void (*fail)(int mode);          ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more
+  void (*delay)(int microseconds);  ///< random delays of each inference, up to this
+  int (*loads)();                   ///< since reset()
+  int (*largest_batch)();           ///< since reset()
+  void (*reset)();                  ///< all of it
+};
+
+/// The class that the stub names first for a solid picture of this colour, 0..511: red, and whether
+/// green is 128 or more.
+constexpr int stub_class(int red, bool green) {
+  return red + (green ? 256 : 0);
+}
+
+inline const StubControls& stub() {
+  static const StubControls controls = [] {
+    const std::string path = std::string(std::getenv("TV_BACKEND_PATH")) + "/libtvinference-cpu.so";
+    void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    const auto find = [&](auto& into, const char* name) {
+      into = reinterpret_cast<std::remove_reference_t<decltype(into)>>(module ? dlsym(module, name)
+                                                                              : nullptr);
+      if (!into) std::abort();
+    };
+    StubControls found{};
+    find(found.hold, "tv_stub_hold");
+    find(found.wait_inside, "tv_stub_wait_inside");
+    find(found.fail, "tv_stub_fail");
+    find(found.delay, "tv_stub_delay");
+    find(found.loads, "tv_stub_loads");
+    find(found.largest_batch, "tv_stub_largest_batch");
+    find(found.reset, "tv_stub_reset");
+    return found;
+  }();
+  return controls;
+}
+
+}  // namespace tv::test

@@ -1,0 +1,596 @@
+// What goes through the element while inferences run: order, back-pressure, flushes, sharing,
+// batches, live video, other weights. A stub names the colour of each picture, and holds
+// inferences as long as a test wants.
+#include <future>
+#include <thread>
+
+#include "tests/elements/inference/stub_backend.hpp"
+#include "tests/elements/tvclassify/support.hpp"
+
+using namespace tv;
+using namespace tv::test;
+
+static const std::string kStub =
+    "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
+
+/// A solid picture; its class is stub_class(red, green >= 128).
+static BufferRef solid(int red, int green = 0, int blue = 0, gsize pixels = 64 * 48,
+                       GstClockTime time = GST_CLOCK_TIME_NONE) {
+  std::vector<guint8> rgb;
+  for (gsize i = 0; i < pixels; ++i)
+    rgb.insert(rgb.end(),
+               {static_cast<guint8>(red), static_cast<guint8>(green), static_cast<guint8>(blue)});
+  BufferRef buffer(gst_buffer_new_allocate(nullptr, rgb.size(), nullptr));
+  gst_buffer_fill(buffer.get(), 0, rgb.data(), rgb.size());
+  GST_BUFFER_PTS(buffer.get()) = time;
+  return buffer;
+}
+
+static BufferRef next(Bench& bench) {
+  BufferRef buffer(gst_harness_pull(bench.harness()));
+  ck_assert(buffer != nullptr);
+  return buffer;
+}
+static Meta next_meta(Bench& bench) {
+  return read_meta(next(bench).get());
+}
+
+static guint64 counter(Bench& bench, const char* field) {
+  GstStructure* stats = nullptr;
+  g_object_get(bench.element(), "stats", &stats, nullptr);
+  guint64 value = 0;
+  ck_assert_msg(gst_structure_get_uint64(stats, field, &value), "no counter %s", field);
+  gst_structure_free(stats);
+  return value;
+}
+
+/// in = ok + gap + skipped + failed, nothing inside.
+static void assert_balanced(Bench& bench) {
+  bench.drain();
+  ck_assert_uint_eq(counter(bench, "in-flight"), 0);
+  ck_assert_uint_eq(counter(bench, "frames-in"), counter(bench, "ok") + counter(bench, "gap") +
+                                                     counter(bench, "skipped") +
+                                                     counter(bench, "failed"));
+}
+
+static void reset_stub() {
+  stub().reset();
+}
+
+// ---- order ------------------------------------------------------------------------------------
+
+START_TEST(each_frame_has_its_own_result_in_order) {
+  stub().delay(500);
+  Bench bench(kStub + "max-in-flight=8 batch-size=3");
+  std::vector<int> found;
+  for (int i = 0; i < 200; ++i) {
+    ck_assert_int_eq(bench.push(solid(i)), GST_FLOW_OK);
+    while (BufferRef out = bench.pull()) found.push_back(read_meta(out.get()).best());
+  }
+  bench.drain();
+  while (BufferRef out = bench.pull()) found.push_back(read_meta(out.get()).best());
+  ck_assert_uint_eq(found.size(), 200);
+  for (int i = 0; i < 200; ++i) ck_assert_int_eq(found[static_cast<std::size_t>(i)], i);
+  assert_balanced(bench);
+}
+END_TEST
+
+/// What passes a pad, one letter each.
+struct Log {
+  std::mutex mutex;
+  std::string text;
+  static GstPadProbeReturn note(GstPad*, GstPadProbeInfo* info, gpointer data) {
+    auto* self = static_cast<Log*>(data);
+    const std::lock_guard lock(self->mutex);
+    if (info->type & GST_PAD_PROBE_TYPE_BUFFER) {
+      self->text += 'b';
+      return GST_PAD_PROBE_OK;
+    }
+    switch (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info))) {
+      case GST_EVENT_CAPS:
+        self->text += 'C';
+        break;
+      case GST_EVENT_SEGMENT:
+        self->text += 'S';
+        break;
+      case GST_EVENT_TAG:
+        self->text += 'T';
+        break;
+      case GST_EVENT_GAP:
+        self->text += 'G';
+        break;
+      case GST_EVENT_CUSTOM_DOWNSTREAM:
+        self->text += 'X';
+        break;
+      case GST_EVENT_EOS:
+        self->text += 'E';
+        break;
+      default:
+        break;
+    }
+    return GST_PAD_PROBE_OK;
+  }
+};
+
+// None of them waits for an inference, and none overtakes a frame that does.
+START_TEST(events_keep_their_place_among_frames_that_wait) {
+  Log log;
+  Bench bench(kStub + "max-in-flight=16");
+  bench.pass(solid(0));
+  gst_pad_add_probe(
+      bench.harness()->sinkpad,
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+      Log::note, &log, nullptr);
+  stub().hold(1);
+  GstHarness* harness = bench.harness();
+  const auto send = [&](GstEvent* event) { ck_assert(gst_harness_push_event(harness, event)); };
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.rate = -1;
+  bench.push(solid(1));
+  send(gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "x", nullptr)));
+  bench.push(solid(2));
+  send(gst_event_new_segment(&segment));
+  send(gst_event_new_gap(0, 1));
+  bench.push(solid(3));
+  send(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty("mine")));
+  const CapsRef caps(gst_caps_from_string(rgb_caps(16, 16).c_str()));
+  send(gst_event_new_caps(caps.get()));
+  bench.push(solid(4, 0, 0, 16 * 16));
+  send(gst_event_new_eos());
+  ck_assert_msg(log.text.empty(), "%s overtook the frame in front", log.text.c_str());
+  stub().hold(0);
+  bench.drain();
+  ASSERT_TEXT(log.text, "bTbSGbXCbE");
+  // Two sizes were inside together, each classified as what it is.
+  for (const int red : {1, 2, 3, 4}) ck_assert_int_eq(next_meta(bench).best(), red);
+}
+END_TEST
+
+START_TEST(a_full_element_makes_the_stream_wait) {
+  Bench bench(kStub + "max-in-flight=2");
+  bench.pass(solid(0));
+  stub().reset();
+  stub().hold(1);
+  bench.push(solid(1));
+  bench.push(solid(2));
+  auto third = std::async(std::launch::async, [&] { return bench.push(solid(3)); });
+  stub().wait_inside(1);
+  ck_assert_uint_eq(counter(bench, "in-flight"), 2);
+  ck_assert(third.wait_for(std::chrono::seconds(0)) != std::future_status::ready);
+  stub().hold(0);
+  ck_assert_int_eq(third.get(), GST_FLOW_OK);
+  for (const int red : {1, 2, 3}) ck_assert_int_eq(next_meta(bench).best(), red);
+}
+END_TEST
+
+// ---- flushes and stops ------------------------------------------------------------------------
+
+START_TEST(a_flush_waits_for_no_inference) {
+  Bench bench(kStub + "max-in-flight=2");
+  bench.pass(solid(0));
+  stub().reset();
+  stub().hold(1);
+  bench.push(solid(1));
+  bench.push(solid(2));
+  auto blocked = std::async(std::launch::async, [&] { return bench.push(solid(3)); });
+  stub().wait_inside(1);
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_flush_start()));
+  ck_assert_int_eq(blocked.get(), GST_FLOW_FLUSHING);  // while the inference is held
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_flush_stop(TRUE)));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment)));
+  ck_assert_int_eq(bench.push(solid(4)), GST_FLOW_OK);
+  stub().hold(0);
+  ck_assert_int_eq(next_meta(bench).best(), 4);  // nothing of before
+  assert_balanced(bench);
+  ck_assert(bench.pull() == nullptr);
+  ck_assert_uint_eq(counter(bench, "flushed"), 2);
+}
+END_TEST
+
+START_TEST(many_flushes_leave_nothing_stale) {
+  stub().delay(300);
+  Bench bench(kStub + "max-in-flight=4 batch-size=2");
+  for (int round = 0; round < 60; ++round) {
+    const int first = round * 4;
+    for (int i = 0; i < 4; ++i) bench.push(solid(first % 256 + i, first >= 256 ? 255 : 0));
+    bench.flush();
+    while (bench.pull()) {
+    }
+    ck_assert_int_eq(bench.push(solid(77, 255)), GST_FLOW_OK);
+    ck_assert_int_eq(next_meta(bench).best(), stub_class(77, true));
+  }
+  assert_balanced(bench);
+}
+END_TEST
+
+START_TEST(ready_lets_go_of_frames_inside) {
+  Bench bench(kStub + "max-in-flight=2");
+  for (int round = 0; round < 3; ++round) {
+    bench.pass(solid(0));  // the model is there, warmed up
+    stub().reset();
+    stub().hold(1);
+    bench.push(solid(1));
+    bench.push(solid(2));
+    auto blocked = std::async(std::launch::async, [&] { return bench.push(solid(3)); });
+    stub().wait_inside(1);
+    auto stopped = std::async(std::launch::async, [&] { bench.set_state(GST_STATE_READY); });
+    ck_assert_int_eq(blocked.get(), GST_FLOW_FLUSHING);
+    stub().hold(0);  // the inference itself is waited for
+    stopped.get();
+    bench.set_state(GST_STATE_PLAYING);
+    gst_harness_set_src_caps_str(bench.harness(), rgb_caps().c_str());
+    while (bench.pull()) {
+    }
+    ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
+    ck_assert_int_eq(next_meta(bench).best(), 9);
+  }
+}
+END_TEST
+
+START_TEST(eos_leaves_after_the_last_result) {
+  Bench bench(kStub + "batch-size=4 batch-timeout=60000000000");
+  bench.push(solid(4));
+  bench.drain();
+  next(bench);
+  stub().hold(1);
+  bench.push(solid(5));
+  bench.push(solid(6));  // two of four: without EOS they would wait a minute
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_eos()));
+  stub().hold(0);
+  ck_assert_int_eq(next_meta(bench).best(), 5);
+  ck_assert_int_eq(next_meta(bench).best(), 6);
+  GstEvent* event = nullptr;
+  do {
+    if (event) gst_event_unref(event);
+    event = gst_harness_pull_event(bench.harness());
+  } while (event && GST_EVENT_TYPE(event) != GST_EVENT_EOS);
+  ck_assert(event);
+  gst_event_unref(event);
+}
+END_TEST
+
+// ---- flow -------------------------------------------------------------------------------------
+
+static GstFlowReturn refusing_chain(GstPad*, GstObject*, GstBuffer* buffer) {
+  gst_buffer_unref(buffer);
+  return GST_FLOW_NOT_LINKED;
+}
+
+START_TEST(somebody_who_links_again_is_served) {
+  Bench bench(kStub);
+  bench.pass(solid(0));
+  GstPadChainFunction chain = GST_PAD_CHAINFUNC(bench.harness()->sinkpad);
+  gst_pad_set_chain_function(bench.harness()->sinkpad, refusing_chain);
+  ck_assert_int_eq(bench.flow_of(solid(1)), GST_FLOW_NOT_LINKED);
+  gst_pad_set_chain_function(bench.harness()->sinkpad, chain);
+  ck_assert_int_eq(bench.push(solid(1)), GST_FLOW_NOT_LINKED);
+  gst_harness_push_upstream_event(bench.harness(), gst_event_new_reconfigure());
+  ck_assert_int_eq(bench.push(solid(2)), GST_FLOW_OK);
+  ck_assert_int_eq(next_meta(bench).best(), 2);
+}
+END_TEST
+
+// Upstream has gone: nobody would hear of it.
+START_TEST(a_refusal_behind_eos_is_an_error) {
+  Bench bench(kStub);
+  bench.pass(solid(0));
+  gst_pad_set_chain_function(bench.harness()->sinkpad, refusing_chain);
+  ck_assert_int_eq(bench.push(solid(1)), GST_FLOW_OK);
+  bench.drain();
+  ck_assert(!gst_harness_push_event(bench.harness(), gst_event_new_eos()));
+  const std::vector<Seen> errors = bench.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  ck_assert(errors[0].domain == GST_STREAM_ERROR && errors[0].code == GST_STREAM_ERROR_FAILED);
+}
+END_TEST
+
+// ---- queries ----------------------------------------------------------------------------------
+
+static GstQuery* latency_of(Bench& bench) {
+  GstQuery* query = gst_query_new_latency();
+  ck_assert(gst_pad_peer_query(bench.harness()->sinkpad, query));
+  return query;
+}
+
+START_TEST(latency_is_that_of_upstream_and_ours) {
+  struct Row {
+    const char* settings;
+    GstClockTime least, most;  ///< of what the element adds
+  };
+  const Row rows[] = {
+      {"latency-mode=live max-latency=30000000", 30 * GST_MSECOND, 30 * GST_MSECOND},
+      {"batch-size=2 batch-timeout=50000000", 50 * GST_MSECOND, GST_SECOND},
+      {"", 0, GST_SECOND}};
+  for (const Row& row : rows) {
+    Bench bench(kStub + row.settings);
+    gst_harness_set_upstream_latency(bench.harness(), 7 * GST_MSECOND);
+    bench.push(solid(0));
+    bench.drain();
+    GstQuery* query = latency_of(bench);
+    gboolean live = FALSE;
+    GstClockTime min = 0, max = 0;
+    gst_query_parse_latency(query, &live, &min, &max);
+    gst_query_unref(query);
+    ck_assert(live);
+    ck_assert_uint_ge(min, row.least + 7 * GST_MSECOND);
+    ck_assert_uint_le(min, row.most + 7 * GST_MSECOND);
+    ck_assert_uint_ge(max, min);
+  }
+}
+END_TEST
+
+START_TEST(upstream_gets_buffers_for_those_inside) {
+  Bench bench(kStub + "max-in-flight=9");
+  const CapsRef caps(gst_caps_from_string(rgb_caps().c_str()));
+  GstQuery* query = gst_query_new_allocation(caps.get(), TRUE);
+  // What downstream asks for.
+  gst_harness_add_propose_allocation_meta(bench.harness(), GST_VIDEO_META_API_TYPE, nullptr);
+  ck_assert(gst_pad_peer_query(bench.harness()->srcpad, query));
+  ck_assert_uint_ge(gst_query_get_n_allocation_pools(query), 1);
+  guint size = 0, min = 0, max = 0;
+  gst_query_parse_nth_allocation_pool(query, 0, nullptr, &size, &min, &max);
+  ck_assert_uint_ge(min, 9);
+  ck_assert(max == 0 || max >= min);
+  ck_assert_uint_ge(size, 64 * 48 * 3);
+  ck_assert(gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr));
+  gst_query_unref(query);
+}
+END_TEST
+
+// ---- one model for many -----------------------------------------------------------------------
+
+START_TEST(elements_that_want_the_same_load_once) {
+  struct Row {
+    const char* one;
+    const char* two;
+    int loads;
+  };
+  const Row rows[] = {{"", "", 1},
+                      {"", "resize-size=40", 1},
+                      {"", "top-k=1 interval=3 batch-size=2", 1},
+                      {"model-id=a", "model-id=a", 1},
+                      {"model-id=a", "model-id=b", 2},
+                      {"model-id=a", "", 2},
+                      {"share=false", "", 2},
+                      {"share=false", "share=false", 2},
+                      {"", "seed=7", 2},
+                      {"", "crop-size=40 resize-size=40", 2},
+                      {"", "executor=reference", 2},
+                      {"", "model=squeezenet1_0", 2}};
+  for (const Row& row : rows) {
+    stub().reset();
+    Bench one(kStub + row.one), two(kStub + row.two);
+    ck_assert_int_eq(read_meta(one.pass(solid(3)).get()).best(), 3);
+    ck_assert_int_eq(read_meta(two.pass(solid(4)).get()).best(), 4);
+    ck_assert_msg(stub().loads() == row.loads, "\"%s\" and \"%s\": %d loads", row.one, row.two,
+                  stub().loads());
+  }
+}
+END_TEST
+
+START_TEST(sixteen_streams_share_one_model) {
+  stub().delay(200);
+  std::vector<std::unique_ptr<Bench>> benches;
+  for (int i = 0; i < 16; ++i)
+    benches.push_back(std::make_unique<Bench>(kStub + "batch-size=" + std::to_string(1 + i % 4 * 3),
+                                              rgb_caps(32 + 16 * (i % 3), 48)));  // of three sizes
+  std::vector<std::thread> feeders;
+  std::atomic<int> wrong = 0;
+  for (int i = 0; i < 16; ++i)
+    feeders.emplace_back([&, i] {
+      for (int frame = 0; frame < 40; ++frame) {
+        const auto pixels = static_cast<gsize>((32 + 16 * (i % 3)) * 48);
+        Bench& bench = *benches[static_cast<std::size_t>(i)];
+        bench.push(solid(i * 16 + frame % 16, 0, 0, pixels));
+        wrong += next_meta(bench).best() == i * 16 + frame % 16 ? 0 : 1;
+      }
+    });
+  for (std::thread& feeder : feeders) feeder.join();
+  ck_assert_int_eq(wrong, 0);
+  ck_assert_int_eq(stub().loads(), 1);
+  ck_assert_int_gt(stub().largest_batch(), 1);
+  ck_assert_int_le(stub().largest_batch(), 10);
+  for (const auto& bench : benches) assert_balanced(*bench);
+}
+END_TEST
+
+// ---- batches across streams -------------------------------------------------------------------
+
+START_TEST(streams_of_two_sizes_fill_one_batch) {
+  const std::string settings = kStub + "batch-size=2 batch-timeout=60000000000";
+  Bench one(settings), two(settings, rgb_caps(16, 16));
+  one.push(solid(1));
+  two.push(solid(2, 0, 0, 16 * 16));
+  ck_assert_int_eq(next_meta(one).best(), 1);
+  ck_assert_int_eq(next_meta(two).best(), 2);
+  ck_assert_int_eq(stub().largest_batch(), 2);
+}
+END_TEST
+
+// A camera that sends nothing any more.
+START_TEST(a_dead_stream_holds_nobody) {
+  const std::string settings = kStub + "batch-size=2 batch-timeout=1000000";
+  Bench dead(settings), living(settings);
+  living.push(solid(1));
+  ck_assert_int_eq(next_meta(living).best(), 1);
+}
+END_TEST
+
+START_TEST(an_error_stays_the_streams_own) {
+  stub().fail(1);
+  const std::string settings = kStub + "batch-size=4 max-consecutive-failures=3 ";
+  Bench broken(settings), sound(settings);
+  for (int i = 0; i < 3; ++i) {
+    broken.push(solid(i, 0, 255));
+    sound.push(solid(i));
+    ASSERT_TEXT(next_meta(broken).status, "failed");
+    ck_assert_int_eq(next_meta(sound).best(), i);
+  }
+  broken.drain();
+  ck_assert_int_eq(broken.push(solid(1)), GST_FLOW_ERROR);
+  ck_assert_uint_eq(broken.errors().size(), 1);
+  ck_assert_int_eq(read_meta(sound.pass(solid(9)).get()).best(), 9);
+  ck_assert_uint_eq(sound.errors().size(), 0);
+}
+END_TEST
+
+START_TEST(a_batch_that_does_not_fit_is_tried_in_parts) {
+  stub().fail(2);
+  Bench bench(kStub + "batch-size=4 batch-timeout=60000000000");
+  for (int i = 0; i < 4; ++i) bench.push(solid(i));
+  for (int i = 0; i < 4; ++i) ck_assert_int_eq(next_meta(bench).best(), i);
+  ck_assert_int_eq(stub().largest_batch(), 4);
+}
+END_TEST
+
+// ---- live video -------------------------------------------------------------------------------
+
+START_TEST(live_frames_leave_before_their_result) {
+  Bench bench(kStub + "latency-mode=live");
+  ck_assert_int_eq(bench.push(solid(0)), GST_FLOW_OK);  // loads
+  next(bench);
+  bench.flush();
+  stub().reset();
+  stub().hold(1);
+  bench.push(solid(1));
+  const Meta first = next_meta(bench);  // its inference is held
+  ASSERT_TEXT(first.status, "skipped");
+  ASSERT_TEXT(first.reason, "late");
+  ck_assert_uint_eq(first.labels.size(), 0);
+  stub().wait_inside(1);
+  bench.push(solid(2));
+  const Meta second = next_meta(bench);
+  ASSERT_TEXT(second.status, "skipped");
+  ASSERT_TEXT(second.reason, "busy");
+  ck_assert_uint_ge(bench.messages(GST_MESSAGE_QOS).size(), 1);
+  stub().hold(0);
+  // The newest result comes with its age: that of the first frame, three behind.
+  Meta later;
+  unsigned frames = 1;
+  do {
+    bench.push(solid(3));
+    later = next_meta(bench);
+    ++frames;
+  } while (later.labels.empty());
+  ck_assert_int_eq(later.best(), 1);
+  ck_assert_uint_eq(later.age, frames);
+  assert_balanced(bench);
+}
+END_TEST
+
+START_TEST(live_frames_wait_for_a_result_that_is_quick) {
+  Bench bench(kStub + "latency-mode=live max-latency=60000000000");
+  for (int i = 0; i < 10; ++i) {
+    const Meta meta = read_meta(bench.pass(solid(i)).get());
+    ASSERT_TEXT(meta.status, "ok");
+    ck_assert_int_eq(meta.best(), i);
+  }
+  ck_assert_uint_eq(bench.messages(GST_MESSAGE_QOS).size(), 0);
+}
+END_TEST
+
+// ---- other weights ----------------------------------------------------------------------------
+
+/// How often the element has told of a change since it was asked last; a warning counts 100.
+static int changes(Bench& bench) {
+  int found = 0;
+  for (const MessageRef& each :
+       bench.messages(static_cast<GstMessageType>(GST_MESSAGE_ELEMENT | GST_MESSAGE_WARNING)))
+    if (GST_MESSAGE_TYPE(each.get()) == GST_MESSAGE_WARNING)
+      found += 100;
+    else if (gst_structure_has_name(gst_message_get_structure(each.get()), "weights-changed"))
+      ++found;
+  return found;
+}
+
+/// Pushes frames until one of them names the weights.
+static void pass_until(Bench& bench, const char* weights) {
+  while (read_meta(bench.pass(solid(1)).get()).weights != weights) {
+  }
+}
+
+START_TEST(other_weights_take_over_between_two_frames) {
+  Bench bench(kStub + "max-in-flight=4");
+  ASSERT_TEXT(read_meta(bench.pass(solid(1)).get()).weights, "squeezenet1_1");
+  ck_assert_int_eq(changes(bench), 100);  // the numbers are random
+  g_object_set(bench.element(), "model", "resnet18", nullptr);
+  pass_until(bench, "resnet18");
+  ck_assert_int_eq(read_meta(bench.pass(solid(8)).get()).best(), 8);
+  ck_assert_int_eq(changes(bench), 101);  // these, too
+  ck_assert_int_eq(stub().loads(), 2);
+  assert_balanced(bench);
+  ck_assert_uint_eq(counter(bench, "ok"), counter(bench, "frames-in"));
+}
+END_TEST
+
+START_TEST(weights_that_cannot_be_had_change_nothing) {
+  Bench bench(kStub);
+  bench.pass(solid(1));
+  bench.warnings();
+  g_object_set(bench.element(), "model", "resnet1800", nullptr);
+  const std::vector<Seen> seen = bench.warnings();
+  ck_assert_uint_eq(seen.size(), 1);
+  expect_contains(seen[0].text, "resnet1800");
+  expect_contains(seen[0].text, "those before go on");
+  const Meta meta = read_meta(bench.pass(solid(2)).get());
+  ASSERT_TEXT(meta.weights, "squeezenet1_1");
+  ck_assert_int_eq(meta.best(), 2);
+  ck_assert_int_eq(changes(bench), 0);
+}
+END_TEST
+
+// A name and a file that belong together are judged as a pair.
+START_TEST(properties_set_together_are_one_change) {
+  Bench bench(kStub);
+  bench.pass(solid(1));
+  bench.warnings();
+  g_object_set(bench.element(), "weights", "Tiny_Weights.V1", "model", "", "weights-file",
+               fixture("entries/tiny.pth").c_str(), nullptr);
+  pass_until(bench, "Tiny_Weights.V1");
+  ck_assert_int_eq(changes(bench), 1);
+  ck_assert_int_eq(stub().loads(), 2);
+}
+END_TEST
+
+START_TEST(the_last_of_two_changes_wins) {
+  Bench bench(kStub);
+  bench.pass(solid(1));
+  g_object_set(bench.element(), "model", "resnet18", nullptr);
+  g_object_set(bench.element(), "model", "resnet34", nullptr);
+  pass_until(bench, "resnet34");
+  ASSERT_TEXT(read_meta(bench.pass(solid(1)).get()).weights, "resnet34");
+}
+END_TEST
+
+static Suite* make_suite() {
+  Suite* suite = suite_create("tvclassify engine");
+  const auto add = [&](const char* name, std::initializer_list<const TTest*> tests) {
+    TCase* all = tcase_create(name);
+    tcase_add_checked_fixture(all, reset_stub, reset_stub);
+    for (const TTest* test : tests) tcase_add_test(all, test);
+    suite_add_tcase(suite, all);
+  };
+  add("order",
+      {each_frame_has_its_own_result_in_order, events_keep_their_place_among_frames_that_wait,
+       a_full_element_makes_the_stream_wait});
+  add("flushes", {a_flush_waits_for_no_inference, many_flushes_leave_nothing_stale,
+                  ready_lets_go_of_frames_inside, eos_leaves_after_the_last_result});
+  add("flow", {somebody_who_links_again_is_served, a_refusal_behind_eos_is_an_error});
+  add("queries", {latency_is_that_of_upstream_and_ours, upstream_gets_buffers_for_those_inside});
+  add("sharing", {elements_that_want_the_same_load_once, sixteen_streams_share_one_model});
+  add("batches", {streams_of_two_sizes_fill_one_batch, a_dead_stream_holds_nobody,
+                  an_error_stays_the_streams_own, a_batch_that_does_not_fit_is_tried_in_parts});
+  add("live", {live_frames_leave_before_their_result, live_frames_wait_for_a_result_that_is_quick});
+  add("other weights",
+      {other_weights_take_over_between_two_frames, weights_that_cannot_be_had_change_nothing,
+       properties_set_together_are_one_change, the_last_of_two_changes_wins});
+  return suite;
+}
+
+int main(int argc, char** argv) {
+  gst_init(&argc, &argv);
+  return run_suite(make_suite());
+}
