@@ -476,7 +476,12 @@ constexpr const char* kManual =
     "    (array of structures index, label, score), latency (ns) and age (frames).\n"
     "    Messages: \"class-changed\" when the best label changes, \"tvclassify\" for each "
     "classified\n"
-    "    frame with post-messages=true, PROGRESS \"load\" while the model is loaded.\n"
+    "    frame with post-messages=true, \"weights-changed\", \"tvclassify-stats\" every "
+    "stats-interval,\n"
+    "    PROGRESS \"load\" while the model is loaded.\n"
+    "    Cameras: latency-mode=live lets every frame leave within max-latency. Elements that want "
+    "the same\n"
+    "    weights share one loaded model; with batch-size=N their pictures run together.\n"
     "    Files come from torch.hub's cache ($TORCH_HOME/hub/checkpoints) or by https download.";
 
 /// torchvision's entries, one a line; the user's own may change after the registry cached this
