@@ -114,6 +114,8 @@ configure_project() { # meson options...
       die "meson setup failed" "its last lines are above"
   elif [ $# -gt 0 ]; then
     quietly meson configure "$build" "$@" || die "meson configure failed" "remove $build"
+    # What meson lists is as old as its last run: tests that came since would not be seen.
+    quietly ninja -C "$build" build.ninja || die "meson failed" "its last lines are above"
   fi
 }
 

@@ -36,7 +36,9 @@ tests=("$@")
 import json, os, sys
 for test in json.load(sys.stdin):
     program = os.path.basename(test["cmd"][0])
-    if "python" not in program and not program.endswith((".py", ".sh")) and "fuzz" not in test["suite"][0]:
+    # "suite" has tests that fail and leak on purpose.
+    if "python" not in program and not program.endswith((".py", ".sh")) and "fuzz" not in test["suite"][0] \
+            and test["name"] != "suite":
         print(test["name"])')
 # One after the other: each takes several times its usual memory.
 meson test -C "$build" --no-rebuild --num-processes 1 --timeout-multiplier 5 --print-errorlogs "${tests[@]}"
