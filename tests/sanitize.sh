@@ -24,7 +24,8 @@ ninja -C "$build" >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log" >&
 
 # The scanner of plugins is a program without sanitizers: the test programs load the plugin themselves.
 export GST_REGISTRY_FORK=no
-export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1
+# An allocation that cannot be had is an error that tests provoke; it is to come back as one.
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1:allocator_may_return_null=1
 export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
 export UBSAN_OPTIONS=print_stacktrace=1
 export G_SLICE=always-malloc

@@ -100,7 +100,10 @@ class Handled {
   /// The handler has the only reference from now on.
   void forget_pipeline() { pipeline_ = nullptr; }
   void pause() {
+    // The handler may let go of its reference before this call of GStreamer's is over.
+    gst_object_ref(pipeline_);
     ck_assert_int_eq(gst_element_set_state(pipeline_, GST_STATE_PAUSED), GST_STATE_CHANGE_ASYNC);
+    gst_object_unref(pipeline_);
   }
   void wait_for_handler() { done_.wait(); }
   std::vector<Kind> seen() {
