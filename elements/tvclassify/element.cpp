@@ -176,7 +176,8 @@ bool start(GstElement* element) {
     }
     post_notices(element, impl, *choice);
     impl.counters()->reset();
-    impl.begin(std::make_shared<Run>(element, std::move(*choice), settings, impl.counters()));
+    impl.begin(std::make_shared<Run>(element, self_of(element)->source, std::move(*choice),
+                                     settings, impl.counters()));
     return true;
   });
 }
@@ -234,7 +235,7 @@ void loop(gpointer data) {
   auto* const self = static_cast<GstTvClassify*>(data);
   const GstFlowReturn flow = no_throw(GST_ELEMENT(self), GST_FLOW_ERROR, [&] {
     const std::shared_ptr<Run> run = self->impl->run();
-    return run ? run->deliver(self->source) : GST_FLOW_FLUSHING;
+    return run ? run->deliver() : GST_FLOW_FLUSHING;
   });
   if (flow == GST_FLOW_OK) return;
   GST_DEBUG_OBJECT(self, "stops pushing: %s", gst_flow_get_name(flow));
@@ -311,7 +312,6 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
         // Downstream first: it frees the source thread where that is pushing.
         const gboolean pushed = gst_pad_push_event(self->source, owned.release());
         run->begin_flush();
-        gst_pad_pause_task(self->source);
         return pushed;
       }
       case GST_EVENT_FLUSH_STOP: {

@@ -74,9 +74,10 @@ Loading::Source source_for(const Choice& choice, const Settings& settings) {
 
 }  // namespace
 
-Run::Run(GstElement* element, Choice choice, const Settings& settings,
+Run::Run(GstElement* element, GstPad* source, Choice choice, const Settings& settings,
          std::shared_ptr<Counters> counters)
     : element_(element),
+      source_(source),
       name_(GCharPtr(gst_element_get_name(element)).get()),
       settings_(settings),
       counters_(std::move(counters)),
@@ -236,9 +237,10 @@ bool Run::pass(EventRef event) {
     default:
       break;
   }
+  StreamItem item{std::nullopt, EventRef(gst_event_ref(event.get()))};
   StreamQueue::Entry entry{
       .value = {std::nullopt, std::move(event)}, .parts = 0, .counted = false, .deadline = {}};
-  return queue_->append(std::move(entry)).has_value();
+  return queue_->append(std::move(entry)).has_value() || keep(item);
 }
 
 bool Run::drain() {
@@ -248,7 +250,7 @@ bool Run::drain() {
 
 // ---- the source thread ------------------------------------------------------------------------
 
-GstFlowReturn Run::deliver(GstPad* source) {
+GstFlowReturn Run::deliver() {
   GstFlowReturn flow = GST_FLOW_OK;
   {
     std::optional<StreamQueue::Taken> taken = queue_->take();
@@ -256,14 +258,14 @@ GstFlowReturn Run::deliver(GstPad* source) {
     if (std::optional<Passing>& frame = taken->value.frame) {
       const bool go_on = outlet_.finish(*frame, taken->in_time, *counters_);
       measure();
-      flow = gst_pad_push(source, frame->buffer.release());
+      flow = gst_pad_push(source_, frame->buffer.release());
       if (!go_on) {
         reported_ = true;
         flow = GST_FLOW_ERROR;
       }
     } else {
       if (GST_EVENT_TYPE(taken->value.event.get()) == GST_EVENT_STREAM_START) outlet_.forget();
-      gst_pad_push_event(source, taken->value.event.release());
+      gst_pad_push_event(source_, taken->value.event.release());
     }
   }
   // In this order: who waits for emptiness must not take it for success.
@@ -296,12 +298,21 @@ void Run::open() {
   queue_->open();
 }
 
-void Run::discard(std::deque<StreamQueue::Entry> rest) {
+/// Leaves a sticky event on the source pad, from where it goes out before the next buffer. A
+/// flushing pad takes no SEGMENT, which upstream sends again. True: it is there.
+bool Run::keep(const StreamItem& item) {
+  GstEvent* const event = item.event.get();
+  if (!event || GST_EVENT_TYPE(event) == GST_EVENT_EOS) return false;
+  if ((gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_STICKY) == 0) return false;
+  return gst_pad_store_sticky_event(source_, event) == GST_FLOW_OK;
+}
+
+void Run::discard(const std::deque<StreamQueue::Entry>& rest) {
   if (const auto seat = active()) seat->cancel();
-  const auto frames = std::count_if(rest.begin(), rest.end(), [](const StreamQueue::Entry& entry) {
-    return entry.value.frame.has_value();
-  });
-  counters_->flushed(static_cast<std::uint64_t>(frames));
+  std::uint64_t frames = 0;
+  for (const StreamQueue::Entry& entry : rest)
+    if (!keep(entry.value) && entry.value.frame) ++frames;
+  counters_->flushed(frames);
 }
 
 void Run::shut(GstFlowReturn flow) {
@@ -315,7 +326,11 @@ void Run::begin_flush() {
     loading_->set_flushing(true);
   }
   announcer_->set_flushing(true);
-  shut(GST_FLOW_FLUSHING);
+  flow_ = GST_FLOW_FLUSHING;
+  const std::deque<StreamQueue::Entry> rest = queue_->close();
+  // Waits for the source thread: an event that it pushes is older than those that are kept.
+  gst_pad_pause_task(source_);
+  discard(rest);
 }
 
 void Run::end_flush() {

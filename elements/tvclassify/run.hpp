@@ -28,10 +28,10 @@ namespace tv {
 /// queue, the source thread takes them out.
 class Run {
  public:
-  /// Starts loading; progress and errors go to the bus. The element must outlive the run, which may
-  /// be destroyed on any thread, also by somebody who hears of the loading. Throws
-  /// std::system_error where no thread can be made.
-  Run(GstElement* element, Choice choice, const Settings& settings,
+  /// Starts loading; progress and errors go to the bus. The element and its source pad must outlive
+  /// the run, which may be destroyed on any thread, also by somebody who hears of the loading.
+  /// Throws std::system_error where no thread can be made.
+  Run(GstElement* element, GstPad* source, Choice choice, const Settings& settings,
       std::shared_ptr<Counters> counters);
   ~Run();
   Run(const Run&) = delete;
@@ -45,7 +45,8 @@ class Run {
   /// Waits for the model, then for room; takes the frame in and sends it on its way. OK, or what
   /// became of the stream: FLUSHING, ERROR (reported), or downstream's answer.
   GstFlowReturn accept(BufferRef buffer, const LiveSettings& live);
-  /// Behind all that came before. False: nothing goes through any longer.
+  /// Behind all that came before. False: nothing goes through any longer, and the event is lost. A
+  /// sticky one then stays on the source pad instead, as in GStreamer's queue.
   bool pass(EventRef event);
   /// Waits until all that came before has left. False: nothing goes through any longer.
   bool drain();
@@ -53,15 +54,17 @@ class Run {
   // ---- source thread
 
   /// Waits for the next frame or event, and pushes it. Anything but OK: the end, for now.
-  GstFlowReturn deliver(GstPad* source);
+  GstFlowReturn deliver();
 
   // ---- any thread
 
   /// Lets frames and events in; not after close().
   void open();
-  /// Discards what is inside and sends everybody back with `flow`.
+  /// Discards what is inside and sends everybody back with `flow`. Sticky events stay on the source
+  /// pad: nobody would send them again.
   void shut(GstFlowReturn flow);
-  /// shut(FLUSHING) and open(), for a flush; in between nobody waits for the model either.
+  /// shut(FLUSHING) and open(), for a flush; in between nobody waits for the model either, and the
+  /// source pad's task is paused.
   void begin_flush();
   void end_flush();
   /// The end is near: shuts, cancels a download.
@@ -98,9 +101,11 @@ class Run {
   std::shared_ptr<const Active> active() const;
   std::string about() const;
   void measure();
-  void discard(std::deque<StreamQueue::Entry> rest);
+  bool keep(const StreamItem& item);
+  void discard(const std::deque<StreamQueue::Entry>& rest);
 
   GstElement* const element_;
+  GstPad* const source_;
   const std::string name_;  ///< of the element, as it was at the start
   const Settings settings_;
   const std::shared_ptr<Counters> counters_;

@@ -21,6 +21,7 @@ struct Controls {
   std::mutex mutex;  // guards what follows
   std::condition_variable changed;
   bool held = false;
+  int released = 0;  // inferences that end although all are held
   int fail = 0;
   int delay = 0;
   int inside = 0;
@@ -53,7 +54,8 @@ class Stub final : public tv::inference::LoadedModel {
       if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
       fails = all.fail == 2 && count > 1;
       all.changed.notify_all();
-      all.changed.wait(lock, [&] { return !all.held; });
+      all.changed.wait(lock, [&] { return !all.held || all.released > 0; });
+      if (all.held) --all.released;
     }
     if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
     if (fails) return Error{Code::kDevice, "the stub holds one picture at a time", ""};
@@ -110,6 +112,9 @@ tv::inference::Backend* tv_backend_open(int version) {
 void tv_stub_hold(int held) {
   locked([&](Controls& all) { all.held = held != 0; });
 }
+void tv_stub_release(int count) {
+  locked([&](Controls& all) { all.released += count; });
+}
 void tv_stub_wait_inside(int count) {
   std::unique_lock lock(controls().mutex);
   controls().changed.wait(lock, [&] { return controls().inside >= count; });
@@ -129,7 +134,7 @@ int tv_stub_largest_batch() {
 void tv_stub_reset() {
   locked([](Controls& all) {
     all.held = false;
-    all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
+    all.released = all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
   });
 }
 }

@@ -11,6 +11,7 @@ namespace tv::test {
 
 struct StubControls {
   void (*hold)(int held);          ///< 1: inferences begin and do not end; 0: they do
+  void (*release)(int count);      ///< so many inferences end although held
   void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
   void (*fail)(int mode);          ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more
   void (*delay)(int microseconds);  ///< random delays of each inference, up to this
@@ -36,6 +37,7 @@ inline const StubControls& stub() {
     };
     StubControls found{};
     find(found.hold, "tv_stub_hold");
+    find(found.release, "tv_stub_release");
     find(found.wait_inside, "tv_stub_wait_inside");
     find(found.fail, "tv_stub_fail");
     find(found.delay, "tv_stub_delay");
