@@ -165,6 +165,8 @@ Result<Choice> judge(const Settings& settings) {
   return choice;
 }
 
+void loop(gpointer data);
+
 bool start(GstElement* element) {
   return no_throw(element, false, [&] {
     Impl& impl = impl_of(element);
@@ -176,7 +178,7 @@ bool start(GstElement* element) {
     }
     post_notices(element, impl, *choice);
     impl.counters()->reset();
-    impl.begin(std::make_shared<Run>(element, self_of(element)->source, std::move(*choice),
+    impl.begin(std::make_shared<Run>(element, self_of(element)->source, loop, std::move(*choice),
                                      settings, impl.counters()));
     return true;
   });
@@ -239,18 +241,21 @@ void loop(gpointer data) {
   });
   if (flow == GST_FLOW_OK) return;
   GST_DEBUG_OBJECT(self, "stops pushing: %s", gst_flow_get_name(flow));
-  gst_pad_pause_task(self->source);
+  const std::shared_ptr<Run> run = self->impl->run();
+  if (!run) {
+    gst_pad_pause_task(self->source);
+    return;
+  }
+  // An exception: whoever pushes must hear of it.
+  if (flow == GST_FLOW_ERROR && run->flow() == GST_FLOW_OK) run->shut(flow);
+  run->rest();
 }
 
 gboolean activate_source(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
   return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
     const std::shared_ptr<Run> run = impl_of(parent).run();
-    if (active) {
-      if (!run) return FALSE;
-      run->open();
-      return gst_pad_start_task(pad, loop, parent, nullptr);
-    }
+    if (active) return run && run->resume();
     if (run) run->shut(GST_FLOW_FLUSHING);
     return gst_pad_stop_task(pad);
   });
@@ -317,9 +322,7 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
       case GST_EVENT_FLUSH_STOP: {
         const gboolean pushed = gst_pad_push_event(self->source, owned.release());
         if (GST_PAD_MODE(self->source) != GST_PAD_MODE_PUSH) return pushed;
-        run->end_flush();
-        gst_pad_start_task(self->source, loop, self, nullptr);
-        return pushed;
+        return run->end_flush() && pushed;
       }
       default:
         if (is_serialized(event)) return serialized_event(self, *run, std::move(owned));
@@ -397,10 +400,8 @@ gboolean source_event(GstPad*, GstObject* parent, GstEvent* event) {
     if (!run) return 0;
     if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) note_qos(*run, event);
     // Somebody may be linked now: try again.
-    if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE && run->flow() == GST_FLOW_NOT_LINKED) {
-      run->open();
-      gst_pad_start_task(self->source, loop, self, nullptr);
-    }
+    if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE && run->flow() == GST_FLOW_NOT_LINKED)
+      run->resume();
     return 0;
   });
   return gst_pad_push_event(self->sink, owned.release());

@@ -74,10 +74,11 @@ Loading::Source source_for(const Choice& choice, const Settings& settings) {
 
 }  // namespace
 
-Run::Run(GstElement* element, GstPad* source, Choice choice, const Settings& settings,
-         std::shared_ptr<Counters> counters)
+Run::Run(GstElement* element, GstPad* source, GstTaskFunction loop, Choice choice,
+         const Settings& settings, std::shared_ptr<Counters> counters)
     : element_(element),
       source_(source),
+      loop_(loop),
       name_(GCharPtr(gst_element_get_name(element)).get()),
       settings_(settings),
       counters_(std::move(counters)),
@@ -274,6 +275,11 @@ GstFlowReturn Run::deliver() {
   return flow;
 }
 
+void Run::rest() {
+  const std::lock_guard lock(mutex_);
+  if (flow_ != GST_FLOW_OK) gst_pad_pause_task(source_);
+}
+
 /// Now and then: how long a picture takes, and whether that is news to the pipeline.
 void Run::measure() {
   if (++since_measured_ < kMeasureEvery) return;
@@ -290,12 +296,21 @@ void Run::measure() {
 
 // ---- any thread -------------------------------------------------------------------------------
 
-void Run::open() {
+bool Run::resume() {
   const std::lock_guard lock(mutex_);
-  if (closed_) return;
-  flow_ = GST_FLOW_OK;
-  reported_ = false;
-  queue_->open();
+  if (!closed_) {
+    flow_ = GST_FLOW_OK;
+    reported_ = false;
+    queue_->open();
+  }
+  return gst_pad_start_task(source_, loop_, element_, nullptr) != FALSE;
+}
+
+/// At once: whoever resumes comes before or after.
+std::deque<StreamQueue::Entry> Run::stop_with(GstFlowReturn flow) {
+  const std::lock_guard lock(mutex_);
+  flow_ = flow;
+  return queue_->close();
 }
 
 /// Leaves a sticky event on the source pad, from where it goes out before the next buffer. A
@@ -316,8 +331,7 @@ void Run::discard(const std::deque<StreamQueue::Entry>& rest) {
 }
 
 void Run::shut(GstFlowReturn flow) {
-  flow_ = flow;
-  discard(queue_->close());
+  discard(stop_with(flow));
 }
 
 void Run::begin_flush() {
@@ -326,14 +340,13 @@ void Run::begin_flush() {
     loading_->set_flushing(true);
   }
   announcer_->set_flushing(true);
-  flow_ = GST_FLOW_FLUSHING;
-  const std::deque<StreamQueue::Entry> rest = queue_->close();
+  const std::deque<StreamQueue::Entry> rest = stop_with(GST_FLOW_FLUSHING);
   // Waits for the source thread: an event that it pushes is older than those that are kept.
   gst_pad_pause_task(source_);
   discard(rest);
 }
 
-void Run::end_flush() {
+bool Run::end_flush() {
   {
     const std::lock_guard lock(mutex_);
     loading_->set_flushing(false);
@@ -341,7 +354,7 @@ void Run::end_flush() {
   announcer_->set_flushing(false);
   intake_.forget();
   outlet_.forget();
-  open();
+  return resume();
 }
 
 void Run::close() {

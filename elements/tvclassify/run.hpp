@@ -30,9 +30,10 @@ class Run {
  public:
   /// Starts loading; progress and errors go to the bus. The element and its source pad must outlive
   /// the run, which may be destroyed on any thread, also by somebody who hears of the loading.
-  /// Throws std::system_error where no thread can be made.
-  Run(GstElement* element, GstPad* source, Choice choice, const Settings& settings,
-      std::shared_ptr<Counters> counters);
+  /// `loop`, given the element, is what the pad's task calls again and again. Throws
+  /// std::system_error where no thread can be made.
+  Run(GstElement* element, GstPad* source, GstTaskFunction loop, Choice choice,
+      const Settings& settings, std::shared_ptr<Counters> counters);
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -55,18 +56,21 @@ class Run {
 
   /// Waits for the next frame or event, and pushes it. Anything but OK: the end, for now.
   GstFlowReturn deliver();
+  /// After the end: pauses the pad's task, unless somebody has resumed meanwhile.
+  void rest();
 
   // ---- any thread
 
-  /// Lets frames and events in; not after close().
-  void open();
+  /// Lets frames and events in, and starts the source pad's task; not after close(). False: no
+  /// task.
+  bool resume();
   /// Discards what is inside and sends everybody back with `flow`. Sticky events stay on the source
   /// pad: nobody would send them again.
   void shut(GstFlowReturn flow);
-  /// shut(FLUSHING) and open(), for a flush; in between nobody waits for the model either, and the
-  /// source pad's task is paused.
+  /// shut(FLUSHING) and resume(), for a flush; in between nobody waits for the model either, and
+  /// the source pad's task is paused.
   void begin_flush();
-  void end_flush();
+  bool end_flush();
   /// The end is near: shuts, cancels a download.
   void close();
   /// What downstream answered last.
@@ -101,11 +105,13 @@ class Run {
   std::shared_ptr<const Active> active() const;
   std::string about() const;
   void measure();
+  std::deque<StreamQueue::Entry> stop_with(GstFlowReturn flow);
   bool keep(const StreamItem& item);
   void discard(const std::deque<StreamQueue::Entry>& rest);
 
   GstElement* const element_;
   GstPad* const source_;
+  const GstTaskFunction loop_;
   const std::string name_;  ///< of the element, as it was at the start
   const Settings settings_;
   const std::shared_ptr<Counters> counters_;
