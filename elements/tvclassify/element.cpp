@@ -192,9 +192,19 @@ void stop(GstElement* element) {
   });
 }
 
+/// The run's own, with the present names: the user was told that everything else that was set since
+/// acts at the next start.
+Settings with_present_names(const Run& run, const Settings& present) {
+  Settings settings = run.settings();
+  settings.weights = present.weights;
+  settings.model = present.model;
+  settings.weights_file = present.weights_file;
+  return settings;
+}
+
 /// Other weights while running.
 void change_weights(GstElement* element, Impl& impl, Run& run) {
-  const Settings settings = impl.settings();
+  const Settings settings = with_present_names(run, impl.settings());
   Result<Choice> choice = judge(settings);
   if (!choice) {
     Error& error = choice.error();
@@ -203,7 +213,7 @@ void change_weights(GstElement* element, Impl& impl, Run& run) {
     return;
   }
   post_notices(element, impl, *choice);
-  run.change_weights(std::move(*choice), settings);
+  run.change_weights(std::move(*choice));
 }
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {

@@ -151,12 +151,12 @@ std::shared_ptr<const Active> Run::current() {
   return activate(std::move(*choice), loaded->model());
 }
 
-void Run::change_weights(Choice choice, const Settings& settings) {
+void Run::change_weights(Choice choice) {
   auto on_failure = [held = hold(element_), source = source_of(choice)](const Error& error) {
     post_warning(held.get(), {error.code, error.what + "; those before go on", error.hint},
                  Stage::kLoad, source);
   };
-  auto next = std::make_unique<Loading>(source_for(choice, settings),
+  auto next = std::make_unique<Loading>(source_for(choice, settings_),
                                         load_reporter(element_, choice, std::move(on_failure)));
   const std::lock_guard lock(mutex_);
   if (closed_) next->close();

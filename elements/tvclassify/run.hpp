@@ -80,13 +80,15 @@ class Run {
 
   /// Other weights: loads them in the background and changes over at a frame boundary. Until then,
   /// and when that fails (a WARNING says why), nothing changes.
-  void change_weights(Choice choice, const Settings& settings);
+  void change_weights(Choice choice);
 
   /// Posts an error of the streaming thread.
   void report(const Error& error, Stage stage,
               const std::source_location& where = std::source_location::current());
   /// What runs.
   Choice choice() const;
+  /// As they were at the start, whatever was set since.
+  const Settings& settings() const { return settings_; }
   /// A QoS event from downstream.
   void note_qos(double proportion, GstClockTime earliest_time) {
     intake_.note_qos(proportion, earliest_time);

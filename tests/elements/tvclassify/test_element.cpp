@@ -386,29 +386,57 @@ END_TEST
 
 // ---- messages ---------------------------------------------------------------------------------
 
+/// How many categories, the name and the crop size that the properties tell.
+static std::string described(Bench& bench) {
+  gchar** texts = nullptr;
+  GstStructure* info = nullptr;
+  g_object_get(bench.element(), "categories", &texts, "weights-info", &info, nullptr);
+  const GstStructure* transforms =
+      gst_value_get_structure(gst_structure_get_value(info, "transforms"));
+  int crop = 0;
+  ck_assert(gst_structure_get_int(transforms, "crop_size", &crop));
+  const std::string text = std::to_string(g_strv_length(texts)) + " " + test::text(info, "name") +
+                           " " + std::to_string(crop);
+  g_strfreev(texts);
+  gst_structure_free(info);
+  return text;
+}
+
 // What runs and what is set for the next start are two things.
 START_TEST(properties_speak_of_what_runs) {
   Bench bench("tvclassify weights=Tiny_Weights.V1 crop-size=32");
   bench.classify(picture(0));
   g_object_set(bench.element(), "crop-size", 0, nullptr);
-  const auto described = [&] {
-    gchar** texts = nullptr;
-    GstStructure* info = nullptr;
-    g_object_get(bench.element(), "categories", &texts, "weights-info", &info, nullptr);
-    const GstStructure* transforms =
-        gst_value_get_structure(gst_structure_get_value(info, "transforms"));
-    int crop = 0;
-    ck_assert(gst_structure_get_int(transforms, "crop_size", &crop));
-    const std::string text = std::to_string(g_strv_length(texts)) + " " + test::text(info, "name") +
-                             " " + std::to_string(crop);
-    g_strfreev(texts);
-    gst_structure_free(info);
-    return text;
-  };
-  ASSERT_TEXT(described(), "4 Tiny_Weights.V1 32");
+  ASSERT_TEXT(described(bench), "4 Tiny_Weights.V1 32");
   bench.set_state(GST_STATE_READY);
   g_object_set(bench.element(), "weights", "resnet50", nullptr);
-  ASSERT_TEXT(described(), "1000 ResNet50_Weights.IMAGENET1K_V2 224");
+  ASSERT_TEXT(described(bench), "1000 ResNet50_Weights.IMAGENET1K_V2 224");
+}
+END_TEST
+
+// Other weights take over at once; what was announced for the next start stays out of it, also
+// where it would contradict what runs.
+START_TEST(other_weights_keep_the_settings_of_the_start) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1 crop-size=32");
+  const double score = bench.classify(picture(0)).top->score;
+  bench.warnings();
+  g_object_set(bench.element(), "crop-size", 48, "device", "nonsense", "max-latency", guint64{5},
+               nullptr);
+  ck_assert_uint_eq(bench.warnings().size(), 3);
+  g_object_set(bench.element(), "weights", "Tiny_Weights.CHECKED", nullptr);
+  const std::vector<Seen> refused = bench.warnings();
+  ck_assert_msg(refused.empty(), "%s", refused.empty() ? "" : refused[0].text.c_str());
+  Meta meta;
+  do meta = bench.classify(picture(0));
+  while (meta.weights != "Tiny_Weights.CHECKED");
+  ck_assert(meta.top->score == score);  // the same file: another crop would say something else
+  ASSERT_TEXT(described(bench), "4 Tiny_Weights.CHECKED 32");
+
+  // They do act at the next start.
+  g_object_set(bench.element(), "device", "auto", "max-latency", guint64{0}, nullptr);
+  bench.set_state(GST_STATE_READY);
+  bench.set_state(GST_STATE_PLAYING);
+  ASSERT_TEXT(described(bench), "4 Tiny_Weights.CHECKED 48");
 }
 END_TEST
 
@@ -530,7 +558,8 @@ static Suite* make_suite() {
     {"properties", {top_k_and_threshold_are_live, interval_carries_the_last_result, flush_forgets_the_last_result,
                     overrides_change_the_recipe, pil_arithmetic_differs_a_little,
                     every_property_has_its_default_and_keeps_its_value, read_only_properties_before_any_start,
-                    stats_add_up, settings_of_the_next_start_warn, properties_speak_of_what_runs}},
+                    stats_add_up, settings_of_the_next_start_warn, properties_speak_of_what_runs,
+                    other_weights_keep_the_settings_of_the_start}},
     {"messages",   {messages_for_results_and_changes, progress_begins_and_ends_once}},
     {"formats",    {colorimetry_of_the_caps_counts}},
   };
