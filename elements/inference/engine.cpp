@@ -125,8 +125,11 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     TV_RETURN_IF_ERROR(check_cancelled(fetch));
     TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch));
     TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file));
-    auto bound = bind_checkpoint(checkpoint, *model.network);
+    auto network = network_of_file(checkpoint, model.network);
+    if (!network) return in_file(std::move(network.error()), file.path);
+    auto bound = bind_checkpoint(checkpoint, **network);
     if (!bound) return in_file(std::move(bound.error()), file.path);
+    request.network = ready.network = std::move(*network);
     tensors = std::move(*bound);  // the views keep the file's bytes
     request.tensors = &tensors;
     ready.sha256 = file.sha256;

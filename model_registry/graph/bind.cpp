@@ -179,6 +179,14 @@ const Network& bound_network(const BoundTensors& tensors, const Network& network
                                                                             : *network.source();
 }
 
+std::optional<std::int64_t> root_version(const Checkpoint& checkpoint, const Network& network) {
+  std::string root;
+  if (const std::size_t length = wrapper_length(checkpoint, index_of(network)); length > 0)
+    root = checkpoint.entries.front().first.substr(0, length - 1);  // without the dot
+  const auto found = checkpoint.versions.find(root);
+  return found == checkpoint.versions.end() ? std::optional<std::int64_t>() : found->second;
+}
+
 Misfit compare(const Checkpoint& checkpoint, const Network& network) {
   return compare_forms(checkpoint, network).misfit;
 }

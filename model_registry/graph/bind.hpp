@@ -1,6 +1,8 @@
 // Ties the tensors of a checkpoint to the parameters of a network, strictly.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,10 @@ using BoundTensors = std::vector<TensorView>;
 /// The network whose parameters bind() has found in the file: `network`, or its source() where that
 /// is of the quantisation-aware form, which has several times as many.
 const Network& bound_network(const BoundTensors& tensors, const Network& network);
+
+/// `_metadata`'s version of the whole network in a file, below the wrappers that bind() takes off;
+/// nothing where the file does not say.
+std::optional<std::int64_t> root_version(const Checkpoint& checkpoint, const Network& network);
 
 /// load_state_dict(strict=True). Accepts
 ///  - float16, bfloat16 and float64 tensors for float32 parameters (the backend copies them to

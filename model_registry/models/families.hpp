@@ -24,6 +24,8 @@ struct ModelConfig {
   std::optional<bool> init_weights = {};     ///< GoogLeNet, Inception v3, VGG
   bool zero_init_residual = false;           ///< ResNet
   std::optional<int> image_size = {};        ///< pixels; ViT, and MaxViT's input_size
+  /// MNASNet: of the file that the network is for (ModelRow::file_version); 0: today's.
+  std::int64_t file_version = 0;
   bool quantizable = false;  ///< the form made for quantisation: ReLU instead of ReLU6
   bool quantize = false;     ///< the row of a quantized builder: int8
   graph::QuantizedBackend backend = graph::QuantizedBackend::kFbgemm;  ///< of int8 alone
@@ -84,6 +86,9 @@ struct ModelRow {
   /// (pixels, at least 1) cannot be, "" if it can.
   std::function<std::string(int image_size)> image_size_problem = {};
   std::optional<Quantization> quantization = {};  ///< of quantized builders
+  /// Files must say the version of their network, 1 to this, and an older one has another network.
+  /// 0: whatever they say, the network is the same.
+  std::int64_t file_version = 0;
 };
 
 std::vector<ModelRow> alexnet_models();

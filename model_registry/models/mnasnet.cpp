@@ -46,6 +46,7 @@ constexpr Variant kVariants[] = {
 constexpr int kStemChannels = 32;       // of the first convolution
 constexpr int kSeparableChannels = 16;  // of the depthwise separable one behind it
 constexpr int kLastChannels = 1280;
+constexpr int kVersion = 2;  // the first did not scale the stem
 constexpr int kMinSize = 1;
 
 struct ConvNorm {
@@ -97,16 +98,19 @@ std::unique_ptr<Sequential> make_stage(Build& build, int in, int out, const Stag
 
 class MNASNet final : public Module {
  public:
-  MNASNet(Build& build, double width, int num_classes) {
-    set_version(2);  // the first had another stem for other widths than 1
+  MNASNet(Build& build, double width, const ModelConfig& config) {
+    // Width 1 is the same in both, and torchvision saves it as the second.
+    const bool fixed_stem = config.file_version == 1 && width != 1;
+    set_version(fixed_stem ? 1 : kVersion);
     const auto scaled = [&](int channels) { return make_divisible(channels * width, 8); };
+    const auto scaled_stem = [&](int channels) { return fixed_stem ? channels : scaled(channels); };
     auto layers = std::make_unique<Sequential>();
-    const int stem = scaled(kStemChannels);
+    const int stem = scaled_stem(kStemChannels);
     append_conv_norm(*layers, build, 3, stem, {.kernel = 3, .stride = 2});
     layers->emplace<ReLU>();
     append_conv_norm(*layers, build, stem, stem, {.kernel = 3, .groups = stem});
     layers->emplace<ReLU>();
-    int channels = scaled(kSeparableChannels);
+    int channels = scaled_stem(kSeparableChannels);
     append_conv_norm(*layers, build, stem, channels, {});
     for (const Stage& stage : kStages) {
       const int out = scaled(stage.channels);
@@ -119,7 +123,7 @@ class MNASNet final : public Module {
 
     auto classifier = std::make_unique<Sequential>();
     classifier->emplace<Dropout>();
-    classifier->emplace<Linear>(build, kLastChannels, num_classes);
+    classifier->emplace<Linear>(build, kLastChannels, config.num_classes);
     classifier_ = add("classifier", std::move(classifier));
     initialise(build);
   }
@@ -152,9 +156,10 @@ std::vector<ModelRow> mnasnet_models() {
     rows.push_back({variant.builder,
                     kMinSize,
                     [&variant](Build& build, const ModelConfig& config) {
-                      return std::make_unique<MNASNet>(build, variant.width, config.num_classes);
+                      return std::make_unique<MNASNet>(build, variant.width, config);
                     },
                     {{Option::kDropout}}});
+    rows.back().file_version = kVersion;
   }
   return rows;
 }

@@ -92,9 +92,51 @@ Status resolve_pretrained(const std::string& builder, BuildOptions& options) {
 
 // Names and shapes agree, but for the number of classes of the head, and auxiliary heads or not.
 bool looks_like(const Checkpoint& checkpoint, const models::ModelRow& row) {
-  const graph::Misfit misfit = compare(
-      checkpoint, *make_network(row, {.own_file = true, .quantize = row.quantization.has_value()}));
+  models::ModelConfig config{.own_file = true, .quantize = row.quantization.has_value()};
+  auto network = make_network(row, config);
+  if (row.file_version != 0) {
+    config.file_version = root_version(checkpoint, *network).value_or(row.file_version);
+    network = make_network(row, config);
+  }
+  const graph::Misfit misfit = compare(checkpoint, *network);
   return misfit.empty() || misfit.other_num_classes > 0;
+}
+
+// `version`: nothing where the file does not say it. A file of another builder has its own.
+Error bad_version(const Checkpoint& checkpoint, const models::ModelRow& row,
+                  std::optional<std::int64_t> version) {
+  const std::string newest = std::to_string(row.file_version);
+  const std::string likely = recognise_builder(checkpoint);
+  if (!likely.empty() && likely != row.builder)
+    return {Code::kBadCheckpoint, "the tensors do not fit " + std::string(row.builder),
+            "the file looks like " + likely};
+  if (version)
+    return {Code::kBadCheckpoint,
+            std::string(row.builder) + ": the file is of version " + std::to_string(*version) +
+                ", expected 1.." + newest,
+            "a newer torchvision may have saved it"};
+  return {Code::kBadCheckpoint,
+          std::string(row.builder) +
+              ": the file does not say the version of its network, which decides about the first "
+              "layers",
+          "save model.state_dict() itself: a plain dict made from it loses its _metadata. "
+          "Python repairs the file by model.load_state_dict() of an OrderedDict whose _metadata is "
+          "{\"\": {\"version\": " +
+              newest + "}}"};
+}
+
+// The network of an older file, nullptr for today's.
+Result<std::shared_ptr<const graph::Network>> older_network(const Checkpoint& checkpoint,
+                                                            const graph::Network& network) {
+  std::shared_ptr<const graph::Network> older;
+  const models::ModelRow* const row = find_row(network.builder());
+  if (!row || row->file_version == 0) return older;
+  const auto version = root_version(checkpoint, network);
+  if (!version || *version < 1 || *version > row->file_version)
+    return bad_version(checkpoint, *row, version);
+  if (*version < row->file_version)
+    older = make_network(*row, {.num_classes = network.num_classes(), .file_version = *version});
+  return older;
 }
 
 }  // namespace
@@ -151,9 +193,16 @@ std::string recognise_builder(const Checkpoint& checkpoint) {
   return "";
 }
 
+Result<std::shared_ptr<const graph::Network>> network_of_file(
+    const Checkpoint& checkpoint, const std::shared_ptr<const graph::Network>& network) {
+  TV_ASSIGN_OR_RETURN(auto older, older_network(checkpoint, *network));
+  return older ? older : network;
+}
+
 Result<graph::BoundTensors> bind_checkpoint(const Checkpoint& checkpoint,
                                             const graph::Network& network) {
-  auto bound = graph::bind(checkpoint, network);
+  TV_ASSIGN_OR_RETURN(const auto older, older_network(checkpoint, network));
+  auto bound = graph::bind(checkpoint, older ? *older : network);
   if (bound || !bound.error().hint.empty()) return bound;
   bound.error().hint = hint_of(recognise_builder(checkpoint), network);
   return bound;

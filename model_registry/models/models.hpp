@@ -50,8 +50,14 @@ bool implies_quantize(const Weights& weights);
 /// The builders that this version can run, sorted.
 std::span<const std::string_view> available_models();
 
-/// graph::bind, and where the tensors do not fit: the builder that the file looks like in the hint,
-/// if there is one.
+/// The network that a file is for: `network`, or for MNASNet's files of version 1 the one with the
+/// stem of that time, as in Python's load_state_dict(). Fails: BadCheckpoint for an MNASNet file
+/// that does not say its version, or says another than 1 and 2.
+Result<std::shared_ptr<const graph::Network>> network_of_file(
+    const Checkpoint& checkpoint, const std::shared_ptr<const graph::Network>& network);
+
+/// graph::bind to network_of_file(), which is then the network to load. Fails as both do; where the
+/// tensors do not fit, the hint names the builder that the file looks like, if there is one.
 Result<graph::BoundTensors> bind_checkpoint(const Checkpoint& checkpoint,
                                             const graph::Network& network);
 

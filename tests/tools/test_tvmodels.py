@@ -1,4 +1,5 @@
 """tvmodels as its users run it, with torchvision as the judge. Needs TV_MODELS (the program) and TV_BACKEND_PATH."""
+import contextlib
 import fnmatch
 import hashlib
 import io
@@ -411,6 +412,66 @@ def test_run_with_weights(world, tmp_path, out, batch, source):
         expected = world.model(load(batch))
     world.good("run", "--model", "resnet18", *options, "--input", batch, "--output", out)
     assert (load(out) - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+def first_mnasnet(alpha):
+    """The network of version 1, whose stem does not follow the width, as a file of it makes torchvision build it."""
+    model = models.MNASNet(alpha, num_classes=6)
+    state = model.state_dict()
+    state._metadata[""]["version"] = 1
+    with pytest.warns(UserWarning, match="previous version") if alpha != 1 else contextlib.nullcontext():
+        with contextlib.suppress(RuntimeError):  # of other shapes: by then the stem is the old one
+            model.load_state_dict(state)
+    torch.manual_seed(8)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.uniform_(0.5, 1.5)
+            module.running_mean.normal_(0, 0.1)
+    model.classifier[1].weight.data *= 20
+    return model.eval()
+
+
+@pytest.mark.parametrize("builder, alpha", [("mnasnet0_5", 0.5), ("mnasnet1_3", 1.3), ("mnasnet1_0", 1.0)])
+def test_run_with_mnasnet_of_version_1(world, tmp_path, out, batch, builder, alpha):
+    model = first_mnasnet(alpha)
+    state = model.state_dict()
+    assert state["layers.0.weight"].shape[0] == 32 and state._metadata[""]["version"] == (2 if alpha == 1 else 1)
+    state._metadata[""]["version"] = 1
+    path = save(tmp_path / "w.pth", state)
+    with torch.inference_mode():
+        expected = model(load(batch))
+    options = ["--model", builder, "--num-classes", "6", "--weights-file", path]
+    for executor in ("fused", "reference"):
+        world.good("run", *options, "--executor", executor, "--input", batch, "--output", out)
+        assert (load(out) - expected).abs().max() <= 1e-4 * expected.abs().max()
+    # What is saved again is of the version that its stem has.
+    world.good("save", *options, "--output", out)
+    saved = load(out)
+    assert saved._metadata[""]["version"] == (2 if alpha == 1 else 1)
+    assert all(torch.equal(saved[name], tensor) for name, tensor in state.items()) and len(saved) == len(state)
+    # As an entry of the user's, and for verify.
+    enum = f"First_{builder}_Weights"
+    world.add_entry(enum, "V1", builder=builder, file=str(path))
+    assert fields(world.good("verify", path, "--weights", f"{enum}.V1"))["fits"] == f"{builder} with 6 classes"
+
+
+@pytest.mark.parametrize("version, words", [
+    (7, "the file is of version 7, expected 1..2"),
+    (None, "does not say the version"),
+])
+def test_run_refuses_mnasnet_of_no_known_version(world, tmp_path, out, batch, version, words):
+    model = models.mnasnet1_0(num_classes=6)
+    state = model.state_dict()
+    if version:
+        state._metadata[""]["version"] = version
+    else:
+        state = dict(state)
+    with pytest.raises(ValueError, match=f"instead of {version}"):
+        model.load_state_dict(state)
+    path = save(tmp_path / "w.pth", state)
+    result = world.bad(1, "run", "--model", "mnasnet1_0", "--num-classes", "6", "--weights-file", path,
+                       "--input", batch, "--output", out)
+    assert words in result.stderr and str(path) in result.stderr and not out.exists()
 
 
 @pytest.mark.parametrize("value, words", [

@@ -9,7 +9,9 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <numeric>
 
 namespace tv::inference {
 namespace {
@@ -103,6 +105,10 @@ std::string_view int8_problem(const graph::Parameter& declared, const at::Tensor
   return "";
 }
 
+std::int64_t elements(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
 // An observer that has seen nothing holds infinities; quantize.cpp judges what it reads.
 bool is_range(const graph::Network& network, const graph::Parameter& declared) {
   return network.form() == graph::Form::kQuantizationAware &&
@@ -162,7 +168,10 @@ Result<Parameters> bound_parameters(const graph::Network& network,
     }
     if (declared.dtype == DType::kQInt8 && !tensors[i].quantization)
       return bad_values(network, declared.name, "is int8 without a scale");
-    at::Tensor tensor = tensor_of(tensors[i]).to(scalar_type(declared.dtype)).view(declared.shape);
+    at::Tensor tensor = tensor_of(tensors[i]).to(scalar_type(declared.dtype));
+    if (tensor.numel() != elements(declared.shape))
+      return bad_values(network, declared.name, "was bound to another network");
+    tensor = tensor.view(declared.shape);
     if (const std::string_view problem = value_problem(network, declared, tensor); !problem.empty())
       return bad_values(network, declared.name, problem);
     parameters.push_back(std::move(tensor));

@@ -1,5 +1,7 @@
 // Strict binding: what fits, and how what does not fit is told.
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "model_registry/models/models.hpp"
 #include "tests/model_registry/graph/networks.hpp"
@@ -34,6 +36,7 @@ std::shared_ptr<const graph::Network> network_of(std::string_view builder, int c
 /// The file that Python would have saved.
 Checkpoint file_of(const graph::Network& network) {
   Checkpoint file;
+  file.versions = network.module_versions();
   for (const auto& parameter : network.parameters())
     file.entries.push_back({parameter.name, {zeros(parameter.shape, parameter.dtype)}});
   return file;
@@ -53,6 +56,10 @@ void remove(Checkpoint& file, std::string_view name) {
 
 void add_prefix(Checkpoint& file, const std::string& prefix) {
   for (auto& entry : file.entries) entry.first = prefix + entry.first;
+  std::map<std::string, std::int64_t> versions;
+  for (const auto& [path, version] : file.versions)
+    versions[path.empty() ? prefix.substr(0, prefix.size() - 1) : prefix + path] = version;
+  file.versions = std::move(versions);
 }
 
 std::string bind_error(const Checkpoint& file, const graph::Network& network) {
@@ -196,6 +203,55 @@ START_TEST(names_of_published_densenets_are_understood) {
 }
 END_TEST
 
+START_TEST(mnasnet_files_say_which_stem_they_are_for) {
+  const auto today = network_of("mnasnet0_5", 6);
+  Checkpoint file = file_of(*today);
+  ck_assert_ptr_eq(network_of_file(file, today)->get(), today.get());
+  file.versions[""] = 1;
+  const auto older = value_of(network_of_file(file, today));
+  ck_assert_ptr_ne(older.get(), today.get());
+  ck_assert_int_eq(older->num_classes(), 6);
+  ck_assert_int_eq(older->module_versions()[""], 1);
+  // With the tensors of today such a file is wrong, and with its own it is right.
+  expect_contains(bind_error(file, *today),
+                  "layers.0.weight [16, 3, 3, 3], expected [32, 3, 3, 3]");
+  Checkpoint old = file_of(*older);
+  expect_bound(old, *today);
+  expect_equal(recognise_builder(old), "mnasnet0_5");
+  add_prefix(old, "module.");
+  old.versions[""] = 1;  // the wrapper's
+  expect_bound(old, *today);
+  old.versions["module"] = 2;
+  expect_contains(bind_error(old, *today), "layers.0.weight [32, 3, 3, 3], expected [16, 3, 3, 3]");
+  // Of width 1 both are the same.
+  const auto full = network_of("mnasnet1_0");
+  Checkpoint same = file_of(*full);
+  same.versions[""] = 1;
+  expect_bound(same, *full);
+  ck_assert_int_eq(value_of(network_of_file(same, full))->module_versions()[""], 2);
+}
+END_TEST
+
+START_TEST(mnasnet_files_of_no_known_version_are_refused) {
+  const auto network = network_of("mnasnet1_0");
+  Checkpoint file = file_of(*network);
+  for (const int version : {0, 3, 7, -1}) {
+    file.versions[""] = version;
+    expect_contains(bind_error(file, *network), "mnasnet1_0: the file is of version " +
+                                                    std::to_string(version) + ", expected 1..2");
+  }
+  file.versions.clear();
+  expect_contains(bind_error(file, *network), "does not say the version of its network");
+  expect_contains(bind_error(file, *network), "save model.state_dict() itself");
+  // Whoever took another builder's file is told so.
+  Checkpoint other = file_of(*network_of("resnet34"));
+  other.versions.clear();
+  expect_contains(bind_error(other, *network), "the file looks like resnet34");
+  // Other builders do not ask.
+  expect_bound(other, *network_of("resnet34"));
+}
+END_TEST
+
 START_TEST(another_architecture_is_named_in_the_hint) {
   expect_contains(bind_error(file_of(*network_of("resnet34")), *network_of("resnet18")),
                   "(the file looks like resnet34)");
@@ -290,7 +346,8 @@ int main() {
       every_other_float_type_and_absent_counters_are_accepted, all_lists_are_told_at_once,
       values_that_are_no_tensors_do_not_count, every_architecture_is_recognised,
       networks_with_almost_the_same_names_are_told_apart,
-      names_of_published_densenets_are_understood, another_architecture_is_named_in_the_hint,
+      names_of_published_densenets_are_understood, mnasnet_files_say_which_stem_they_are_for,
+      mnasnet_files_of_no_known_version_are_refused, another_architecture_is_named_in_the_hint,
       another_number_of_classes_is_named_in_the_hint,
       a_head_of_another_width_is_no_matter_of_classes, wrappers_around_all_names_are_taken_off,
       other_wrappers_and_partial_ones_are_refused,
