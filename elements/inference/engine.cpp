@@ -25,6 +25,7 @@ Result<Model> build(const ModelSpec& spec) {
   const BuildOptions options{
       .weights = spec.weights,
       .num_classes = spec.num_classes,
+      .image_size = spec.image_size,
       .quantize = spec.weights ? implies_quantize(*spec.weights) : spec.quantize,
       .own_file = !spec.weights_file.empty()};
   return get_model(builder, options);

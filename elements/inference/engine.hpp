@@ -104,12 +104,15 @@ struct ModelSpec {
   /// That file, when it has been read; nullptr: load_model() reads it.
   std::shared_ptr<const FileBytes> file = {};
   std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
+  /// BuildOptions::image_size, of the builders that take images of one size.
+  std::optional<int> image_size = {};
   /// Of a quantized builder without weights: BuildOptions::quantize. An entry says it by itself.
   bool quantize = false;
   std::uint64_t seed = 0;  ///< of random initialisation
   Executor executor = Executor::kFused;
   std::optional<Device> device = {};  ///< nullopt: the best one there is
-  /// What a builder has built, resnet50({...}): weights, builder and num_classes above are ignored.
+  /// What a builder has built, resnet50({...}): weights, builder, num_classes,
+  /// image_size and quantize above are ignored.
   std::optional<Model> model = {};
 };
 

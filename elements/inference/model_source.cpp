@@ -88,6 +88,7 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
   if (!spec.weights_file.empty()) TV_RETURN_IF_ERROR(known_digests().find(spec));
   add(key, spec.weights_digest);
   add(key, spec.num_classes ? std::to_string(*spec.num_classes) : "");
+  add(key, spec.image_size ? std::to_string(*spec.image_size) : "");
   add(key, spec.quantize ? "int8" : "");
   add(key, spec.device ? std::to_string(static_cast<int>(spec.device->kind)) + ":" +
                              std::to_string(spec.device->index)

@@ -1,5 +1,6 @@
 #include "model_registry/graph/module.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 
@@ -18,6 +19,10 @@ Error bad_input(const std::string& builder, const Shape& input) {
 bool acceptable(const Shape& input) {
   return input.size() == 4 && input[0] >= 1 && input[0] <= kMaxBatch && input[1] == 3 &&
          input[2] >= 1 && input[2] <= kMaxSide && input[3] >= 1 && input[3] <= kMaxSide;
+}
+
+std::string square(std::int64_t side) {
+  return std::to_string(side) + "x" + std::to_string(side);
 }
 
 }  // namespace
@@ -75,14 +80,9 @@ Value Trace::fail(const Value& x, Op op, std::string_view problem) {
   if (!failed()) {
     std::string layer = module_ ? module_->path() : std::string();
     if (layer.empty()) layer = op_name(op);
-    const std::string side = std::to_string(network_.min_size_);
-    const Shape& input = graph_.nodes.front().shape;
-    const bool small = input[2] < network_.min_size_ || input[3] < network_.min_size_;
-    error_ = Error{
-        Code::kInvalidArgument, network_.builder_ + ": layer " + layer + " " + std::string(problem),
-        small ? "the smallest image for " + network_.builder_ + " is " + side + "x" + side +
-                    ", this one is " + std::to_string(input[2]) + "x" + std::to_string(input[3])
-              : ""};
+    error_ = Error{Code::kInvalidArgument,
+                   network_.builder_ + ": layer " + layer + " " + std::string(problem),
+                   network_.size_hint(graph_.nodes.front().shape)};
   }
   return x;
 }
@@ -97,7 +97,7 @@ const Shape& Trace::parameter_shape(int parameter) const {
 // ---------------------------------------------------------------------------------------------------
 
 Network::Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
-                 int min_size, std::shared_ptr<const Network> source)
+                 ImageSizes image_sizes, std::shared_ptr<const Network> source)
     : builder_(std::move(builder)),
       root_(std::move(root)),
       ids_(build.parameters_.size(), -1),
@@ -108,7 +108,7 @@ Network::Network(std::string builder, Build build, std::unique_ptr<Module> root,
       batch_norm_eps_(build.batch_norm_eps_),
       source_(std::move(source)),
       num_classes_(num_classes),
-      min_size_(min_size) {
+      image_sizes_(std::move(image_sizes)) {
   name_tensors(*root_, "", build, false);
   for (InitStep& step : init_) step.parameter = ids_[static_cast<std::size_t>(step.parameter)];
 }
@@ -144,6 +144,22 @@ std::map<std::string, std::int64_t> Network::module_versions() const {
   };
   visit(*root_);
   return versions;
+}
+
+// What the size of an image has to do with a failure; "" for nothing.
+std::string Network::size_hint(const Shape& input) const {
+  const std::int64_t height = input[2], width = input[3];
+  if (!image_sizes_.one) {
+    if (std::min(height, width) >= image_sizes_.smallest) return "";
+    return "the smallest image for " + builder_ + " is " + square(image_sizes_.smallest) +
+           ", this one is " + std::to_string(height) + "x" + std::to_string(width);
+  }
+  const std::string built = "it was built for images of " + square(image_sizes_.documented);
+  if (height != width || !image_sizes_.buildable || !image_sizes_.buildable(height)) return built;
+  const std::string side = std::to_string(height);
+  return built + ": build it with image_size=" + side + " (tvmodels run and save: --image-size " +
+         side + "), or name its file in a user-defined entry with that crop_size " +
+         "(docs/user-weights.md)";
 }
 
 std::int64_t Network::num_params() const {

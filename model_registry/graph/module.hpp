@@ -244,6 +244,16 @@ class Module {
   int version_ = 1;
 };
 
+/// What a network says about images that it cannot take. Sides in pixels.
+struct ImageSizes {
+  int documented = 1;  ///< smallest height and width that torchvision documents
+  int smallest = 1;    ///< smallest that the network runs on
+  /// Networks are made for images of one size, this one for `documented`.
+  bool one = false;
+  /// Of those: whether there can be a network for images of another size.
+  std::function<bool(std::int64_t side)> buildable = {};
+};
+
 /// A complete architecture: named parameters in state_dict() order, initialisation steps, and a
 /// forward for any allowed input size. Immutable; safe to share between threads.
 class Network {
@@ -251,12 +261,12 @@ class Network {
   /// Names the parameters of `root`. Those that the tree does not hold are dropped, their steps
   /// kept for the draws. The tree must register each tensor once.
   Network(std::string builder, Build build, std::unique_ptr<Module> root, int num_classes,
-          int min_size, std::shared_ptr<const Network> source = nullptr);
+          ImageSizes image_sizes = {}, std::shared_ptr<const Network> source = nullptr);
 
   const std::string& builder() const { return builder_; }
   int num_classes() const { return num_classes_; }
   /// Smallest height and width that torchvision documents, pixels.
-  int min_size() const { return min_size_; }
+  int min_size() const { return image_sizes_.documented; }
   Form form() const { return form_; }
   bool int8() const { return form_ == Form::kInt8; }
   /// Of an int8 network: the kernels that its numbers were made for.
@@ -287,6 +297,7 @@ class Network {
 
  private:
   friend class Trace;
+  std::string size_hint(const Shape& input) const;
   void name_tensors(Module& module, const std::string& path, const Build& build, bool removed);
 
   std::string builder_;
@@ -300,7 +311,7 @@ class Network {
   double batch_norm_eps_;
   std::shared_ptr<const Network> source_;
   int num_classes_;
-  int min_size_;
+  ImageSizes image_sizes_;
 };
 
 }  // namespace tv::graph

@@ -17,8 +17,9 @@ namespace tv::models {
 /// weights.
 struct ModelConfig {
   int num_classes = 1000;
-  bool has_weights = false;  ///< GoogLeNet and Inception v3: decides about heads and input
-  bool own_file = false;     ///< the file may hold auxiliary heads or not
+  bool has_weights = false;    ///< GoogLeNet and Inception v3: decides about heads and input
+  bool own_file = false;       ///< the file may hold auxiliary heads or not
+  bool any_image_size = true;  ///< no entry says for which images the network is
   std::optional<bool> aux_logits = {};       ///< GoogLeNet, Inception v3
   std::optional<bool> transform_input = {};  ///< GoogLeNet, Inception v3
   std::optional<bool> init_weights = {};     ///< GoogLeNet, Inception v3, VGG
@@ -77,7 +78,7 @@ struct TakenOption {
 /// One builder: a row of its paper's table, ready to construct.
 struct ModelRow {
   std::string_view builder;  ///< "resnet50"
-  int min_size = 1;          ///< smallest height and width, pixels: torchvision's meta
+  int min_size = 1;          ///< smallest height and width that torchvision documents, pixels
   /// Constructs the modules in Python's order and records the family's own initialisation after the
   /// defaults.
   std::function<std::unique_ptr<graph::Module>(graph::Build&, const ModelConfig&)> make;
@@ -89,6 +90,8 @@ struct ModelRow {
   /// Files must say the version of their network, 1 to this, and an older one has another network.
   /// 0: whatever they say, the network is the same.
   std::int64_t file_version = 0;
+  /// Smallest height and width that the network runs on, pixels; 0: min_size.
+  int smallest_size = 0;
 };
 
 std::vector<ModelRow> alexnet_models();

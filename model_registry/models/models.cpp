@@ -33,14 +33,24 @@ const models::ModelRow* find_row(std::string_view builder) {
   return nullptr;
 }
 
+graph::ImageSizes image_sizes(const models::ModelRow& row, const models::ModelConfig& config) {
+  return {.documented = config.image_size.value_or(row.min_size),
+          .smallest = row.smallest_size != 0 ? row.smallest_size : row.min_size,
+          .one = static_cast<bool>(row.image_size_problem),
+          .buildable = [allowed = config.any_image_size ? row.image_size_problem
+                                                        : nullptr](std::int64_t side) {
+            return allowed && allowed(static_cast<int>(side)).empty();
+          }};
+}
+
 std::shared_ptr<const graph::Network> make_form(
     const models::ModelRow& row, const models::ModelConfig& config, graph::Form form,
     std::shared_ptr<const graph::Network> source = nullptr) {
   graph::Build build(form, config.backend);
   auto root = row.make(build, config);
-  return std::make_shared<const graph::Network>(
-      std::string(row.builder), std::move(build), std::move(root), config.num_classes,
-      config.image_size.value_or(row.min_size), std::move(source));
+  return std::make_shared<const graph::Network>(std::string(row.builder), std::move(build),
+                                                std::move(root), config.num_classes,
+                                                image_sizes(row, config), std::move(source));
 }
 
 std::shared_ptr<const graph::Network> make_network(const models::ModelRow& row,
@@ -71,6 +81,16 @@ std::string hint_of(const std::string& likely, const graph::Network& network) {
       (likely == network.builder() || file->quantization->float_builder == network.builder()))
     return "the file is int8: build " + likely + " with quantize=true";
   return likely == network.builder() ? "" : "the file looks like " + likely;
+}
+
+// The same names, and parameters of another shape: what an image size decides.
+std::string hint_of_size(const graph::Misfit& misfit, const graph::Network& network) {
+  const models::ModelRow* const row = find_row(network.builder());
+  if (!row || !row->image_size_problem || !misfit.missing.empty() || !misfit.unexpected.empty())
+    return "";
+  return "the network was built for images of " + std::to_string(network.min_size()) +
+         " pixels: for others tvmodels run and save take --image-size, C++ image_size, and a "
+         "user-defined entry crop_size (docs/user-weights.md)";
 }
 
 // What an old way of choosing means, with its warnings.
@@ -205,6 +225,8 @@ Result<graph::BoundTensors> bind_checkpoint(const Checkpoint& checkpoint,
   auto bound = graph::bind(checkpoint, older ? *older : network);
   if (bound || !bound.error().hint.empty()) return bound;
   bound.error().hint = hint_of(recognise_builder(checkpoint), network);
+  if (bound.error().hint.empty())
+    bound.error().hint = hint_of_size(compare(checkpoint, network), network);
   return bound;
 }
 

@@ -156,7 +156,10 @@ Result<std::optional<int>> checked_image_size(const ModelRow& row, const BuildOp
   if (size < 1 || size > kMaxImageSize)
     return bad_image_size(row, size, "", "expected 1.." + std::to_string(kMaxImageSize));
   if (const std::string problem = row.image_size_problem(size); !problem.empty())
-    return bad_image_size(row, size, ": " + problem, "");
+    return bad_image_size(row, size, ": " + problem,
+                          weights && weights->user_defined && !options.image_size
+                              ? "it is the crop_size of " + weights->name()
+                              : "");
   return std::optional<int>(size);
 }
 
@@ -191,6 +194,7 @@ Result<graph::QuantizedBackend> checked_backend(const ModelRow& row, const Build
 Result<ModelConfig> make_config(const ModelRow& row, const BuildOptions& options) {
   ModelConfig config{.has_weights = options.weights != nullptr,
                      .own_file = is_own_file(options),
+                     .any_image_size = !options.weights || options.own_file,
                      .quantize = options.quantize};
   for (const OptionRow& option : kOptions) {
     TV_RETURN_IF_ERROR(check_option(row, option, options));

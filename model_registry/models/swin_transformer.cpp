@@ -170,6 +170,7 @@ std::vector<ModelRow> swin_transformer_models() {
                       return std::make_unique<SwinTransformer>(build, variant, config.num_classes);
                     },
                     {{Option::kAttentionDropout}, {Option::kDropout}}});
+    rows.back().smallest_size = kPatch;  // patches are padded to whole windows
   }
   return rows;
 }

@@ -127,7 +127,8 @@ class Loader {
     row.preset = entry.preset;
     row.categories =
         entry.categories ? storage_->keep(std::move(*entry.categories)) : base.categories;
-    row.min_size = base.min_size;
+    // Such a network is built for the size that its frames are cut to: it takes no other.
+    row.min_size = takes_one_size(base) ? row.preset.crop_size : base.min_size;
     if (!entry.dataset.empty()) row.dataset = storage_->keep(std::move(entry.dataset));
     row.acc1 = entry.acc1;
     row.acc5 = entry.acc5;

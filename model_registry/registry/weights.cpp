@@ -72,6 +72,10 @@ Transforms Weights::transforms(const TransformsOverrides& overrides) const {
   return changed;
 }
 
+bool takes_one_size(const Weights& weights) {
+  return weights.architecture == "VisionTransformer" || weights.architecture == "MaxVit";
+}
+
 MetaMap Weights::meta() const {
   std::vector<MetaMap::Item> items;
   if (num_params > 0) items.emplace_back("num_params", num_params);

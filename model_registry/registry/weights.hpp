@@ -97,7 +97,7 @@ struct Weights {
   Transforms preset = {};
   std::span<const std::string_view> categories = {};  ///< empty = None (VGG16 FEATURES)
   std::int64_t num_params = 0;
-  int min_size = 1;                          ///< smallest height and width, pixels
+  int min_size = 1;  ///< smallest height and width, pixels; the only one where takes_one_size()
   std::string_view dataset = "ImageNet-1K";  ///< what the accuracies were measured on
   double acc1 = 0;                           ///< top-1 accuracy, percent
   double acc5 = 0;                           ///< top-5 accuracy, percent
@@ -126,5 +126,9 @@ struct Weights {
   /// API's announcement.
   MetaMap meta() const;
 };
+
+/// Whether the builder's network is made for images of one size, so that another size makes another
+/// network: Vision Transformers and MaxViT.
+bool takes_one_size(const Weights& weights);
 
 }  // namespace tv

@@ -77,6 +77,7 @@ def test_help_and_version(world):
     (["run", "--input", "x.pt", "--output", "y.pt"], "--model"),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--executor", "slow"], '"slow"'),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--num-classes", "0"], "--num-classes"),
+    (["run", "--model", "vit_b_32", "--input", "x.pt", "--output", "y.pt", "--image-size", "0"], "--image-size"),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--seed", "1", "--weights", "DEFAULT"],
      "exclude"),
     (["save", "--model", "resnet18"], "--output"),
@@ -412,6 +413,55 @@ def test_run_with_weights(world, tmp_path, out, batch, source):
         expected = world.model(load(batch))
     world.good("run", "--model", "resnet18", *options, "--input", batch, "--output", out)
     assert (load(out) - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+def network_for(builder, side):
+    """A fine-tuned torchvision network for images of another size than 224."""
+    torch.manual_seed(side)
+    option = {"image_size": side} if builder.startswith("vit") else {"input_size": (side, side)}
+    model = models.get_model(builder, num_classes=6, **option).eval()
+    head = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.normal_(head.weight)
+    return model
+
+
+@pytest.mark.parametrize("builder, side", [("vit_b_32", 96), ("maxvit_t", 448)])
+def test_networks_for_images_of_another_size(world, tmp_path, out, builder, side):
+    model = network_for(builder, side)
+    path = save(tmp_path / "w.pth", model.state_dict())
+    pixels = torch.randn(2 if side < 224 else 1, 3, side, side)
+    x = save(tmp_path / "x.pt", pixels)
+    with torch.inference_mode():
+        expected = model(pixels)
+    enum = f"Size_{builder}_Weights"
+    world.add_entry(enum, "V1", builder=builder, file=str(path), transforms={"crop_size": side, "resize_size": side})
+    chosen = ["--model", builder, "--num-classes", "6", "--weights-file", path]
+    for options in ([*chosen, "--image-size", side], ["--model", builder, "--weights", f"{enum}.V1"]):
+        world.good("run", *options, "--input", x, "--output", out)
+        assert (load(out) - expected).abs().max() <= 1e-4 * expected.abs().max()
+        out.unlink()
+    assert "image_size" in world.bad(1, "run", *chosen, "--input", x, "--output", out).stderr.replace("--image-size", "")
+    assert json.loads(world.good("show", "--json", f"{enum}.V1"))["meta"]["min_size"] == [side, side]
+    assert fields(world.good("verify", path, "--weights", f"{enum}.V1"))["fits"] == f"{builder} with 6 classes"
+    world.good("save", *chosen, "--image-size", side, "--output", out)
+    model.load_state_dict(load(out), strict=True)
+    picture = Image.fromarray(np.random.default_rng(2).integers(0, 256, (side + 9, side, 3), dtype=np.uint8))
+    picture.save(tmp_path / "picture.png")
+    recipe = models.get_model_weights(builder).DEFAULT.transforms(crop_size=side, resize_size=side)
+    with torch.inference_mode():
+        wanted = model(recipe(picture)[None]).softmax(1)[0]
+    line = json.loads(world.good("classify", "--json", "--weights", f"{enum}.V1", "--top-k", "6", tmp_path / "picture.png"))
+    for result in line["results"]:
+        assert abs(result["score"] - wanted[result["index"]]) < 1e-3
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--model", "vit_b_32", "--image-size", "100"], "not a multiple of the patch, 32"),
+    (["--model", "resnet18", "--image-size", "64"], "resnet18 has no option image_size"),
+    (["--model", "vit_b_32", "--weights", "DEFAULT", "--image-size", "96"], "has 224"),
+])
+def test_image_sizes_that_cannot_be(world, out, batch, options, words):
+    assert words in world.bad(1, "run", *options, "--input", batch, "--output", out).stderr
 
 
 def first_mnasnet(alpha):

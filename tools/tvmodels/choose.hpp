@@ -31,6 +31,7 @@ inline constexpr Option kWeightsFileOption = {"weights-file", "FILE", "its weigh
 inline constexpr Option kQuantizeOption = {"quantize", nullptr, "a quantized builder in int8; its own weights are int8 without this"};
 inline constexpr Option kSeedOption = {"seed", "N", "random weights as after torch.manual_seed(N) (default: 0)"};
 inline constexpr Option kNumClassesOption = {"num-classes", "K", "classes of the head (default: the weights' own, or 1000)"};
+inline constexpr Option kImageSizeOption = {"image-size", "PIXELS", "side of the images that vit_* and maxvit_t are built for (default: the weights' own, or 224)"};
 inline constexpr Option kOfflineOption = {"offline", nullptr, "never download"};
 // clang-format on
 

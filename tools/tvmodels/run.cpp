@@ -15,6 +15,7 @@ constexpr Option kOptions[] = {
     kQuantizeOption,
     kSeedOption,
     kNumClassesOption,
+    kImageSizeOption,
     kOfflineOption,
     {"executor", "WHICH", "fused (default) or reference: plain operators, one by one"},
     {"input", "FILE", "float32 tensor [N, 3, H, W] saved by torch.save"},

@@ -16,6 +16,7 @@ constexpr Option kOptions[] = {
     kQuantizeOption,
     kSeedOption,
     kNumClassesOption,
+    kImageSizeOption,
     kOfflineOption,
     {"output", "FILE", "where the state dict goes"},
 };

@@ -56,7 +56,7 @@ Status run_every_operator() {
   auto root = std::make_unique<EveryOperator>(build);
   LoadRequest request;
   request.network = std::make_shared<const graph::Network>("warm-up", std::move(build),
-                                                           std::move(root), kClasses, kSide);
+                                                           std::move(root), kClasses);
   const std::vector<float> black(std::size_t{3} * kSide * kSide);
   for (const Executor executor : {Executor::kReference, Executor::kFused}) {
     request.executor = executor;

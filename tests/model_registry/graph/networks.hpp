@@ -35,7 +35,8 @@ inline graph::Network sketch(
   graph::Build build(form, graph::QuantizedBackend::kFbgemm);
   auto root = std::make_unique<SketchModule>();
   root->set_forward(declare(*root, build));
-  return graph::Network("sketch", std::move(build), std::move(root), classes, min_size);
+  return graph::Network("sketch", std::move(build), std::move(root), classes,
+                        {.documented = min_size, .smallest = min_size});
 }
 
 }  // namespace tv::test

@@ -292,6 +292,15 @@ START_TEST(a_head_of_another_width_is_no_matter_of_classes) {
 }
 END_TEST
 
+START_TEST(a_vit_file_for_other_images_is_told_so) {
+  const auto small = get_model("vit_b_32", {.image_size = 96});
+  const std::string text = bind_error(file_of(*small->network), *network_of("vit_b_32"));
+  expect_contains(text, "encoder.pos_embedding [1, 10, 768], expected [1, 50, 768]");
+  expect_contains(text, "the network was built for images of 224 pixels");
+  expect_contains(text, "--image-size");
+}
+END_TEST
+
 START_TEST(wrappers_around_all_names_are_taken_off) {
   const auto network = network_of("squeezenet1_1");
   for (const char* const prefix :
@@ -349,7 +358,7 @@ int main() {
       names_of_published_densenets_are_understood, mnasnet_files_say_which_stem_they_are_for,
       mnasnet_files_of_no_known_version_are_refused, another_architecture_is_named_in_the_hint,
       another_number_of_classes_is_named_in_the_hint,
-      a_head_of_another_width_is_no_matter_of_classes, wrappers_around_all_names_are_taken_off,
-      other_wrappers_and_partial_ones_are_refused,
+      a_head_of_another_width_is_no_matter_of_classes, a_vit_file_for_other_images_is_told_so,
+      wrappers_around_all_names_are_taken_off, other_wrappers_and_partial_ones_are_refused,
       tensors_of_removed_children_are_accepted_and_not_needed, an_empty_file_is_all_missing);
 }

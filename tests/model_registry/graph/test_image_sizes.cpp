@@ -1,5 +1,7 @@
 // Builders for images of one size: the option, the weights' own size, and what the forward accepts.
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "tests/model_registry/graph/models.hpp"
 
@@ -51,7 +53,7 @@ START_TEST(vit_takes_images_of_its_size_alone) {
   expect_fails(model, {1, 3, 240, 224},
                "vit_b_16: layer input expects images of 224x224, found 240x224");
   expect_fails(model, {1, 3, 224, 240}, "found 224x240");
-  expect_fails(model, {1, 3, 208, 224}, "the smallest image for vit_b_16 is 224x224");
+  expect_fails(model, {1, 3, 208, 224}, "found 208x224 (it was built for images of 224x224)");
   const Model small = built("vit_b_16", {.image_size = 32});
   ck_assert_int_eq(small.network->min_size(), 32);
   expect_runs(small, {1, 3, 32, 32});
@@ -111,7 +113,71 @@ START_TEST(maxvit_takes_images_whose_features_fit) {
                "layer blocks.0.layers.0.layers.window_attention expects features of 56x56, found "
                "64x56");
   expect_fails(model, {1, 3, 448, 448}, "found 112x112");
-  expect_fails(model, {1, 3, 112, 112}, "the smallest image for maxvit_t is 224x224");
+  expect_fails(model, {1, 3, 112, 112}, "one size (it was built for images of 224x224)");
+}
+END_TEST
+
+START_TEST(the_hint_names_an_image_size_that_can_be_built) {
+  for (const auto& [builder, side] : {std::pair("vit_b_16", 96), std::pair("maxvit_t", 448)}) {
+    const std::string size = std::to_string(side);
+    expect_fails(built(builder), {1, 3, side, side},
+                 "(it was built for images of 224x224: build it with image_size=" + size +
+                     " (tvmodels run and save: --image-size " + size + "), or name its file");
+    expect_runs(built(builder, {.image_size = side}), {1, 3, side, side});
+  }
+  // Not where there is no such network, nor where an entry says for which size it is.
+  const auto hint = [](const Model& model, int side) {
+    return model.network->trace({1, 3, side, side}).error().hint;
+  };
+  constexpr const char* kNothingToBuild = "it was built for images of 224x224";
+  expect_equal(hint(built("vit_b_16"), 100), kNothingToBuild);
+  expect_equal(hint(built("maxvit_t"), 256), kNothingToBuild);
+  const Weights* const weights = entry("ViT_B_16_Weights.IMAGENET1K_V1");
+  expect_equal(hint(built("vit_b_16", {.weights = weights}), 96), kNothingToBuild);
+  expect_contains(hint(built("vit_b_16", {.weights = weights, .own_file = true}), 96),
+                  "image_size=96");
+}
+END_TEST
+
+START_TEST(the_smallest_image_of_a_hint_runs_and_a_smaller_one_does_not) {
+  const std::string_view fixed[] = {"maxvit_t"};
+  for (const std::string_view builder : available_models()) {
+    if (builder.starts_with("vit_") || std::ranges::count(fixed, builder) != 0) continue;
+    const Model model = built(builder);
+    int side = 1;
+    while (!model.network->trace({1, 3, side, side})) ++side;
+    if (side == 1) continue;
+    const std::string size = std::to_string(side) + "x" + std::to_string(side);
+    expect_fails(
+        model, {1, 3, side - 1, side - 1},
+        "(the smallest image for " + std::string(builder) + " is " + size + ", this one is ");
+  }
+}
+END_TEST
+
+START_TEST(the_registry_knows_who_takes_one_size) {
+  for (const std::string_view builder : available_models()) {
+    const bool option = static_cast<bool>(get_model(builder, {.image_size = 224}));
+    const Weights* const weights = get_model_weights(builder)->front();
+    ck_assert_msg(takes_one_size(*weights) == option, "%s", std::string(builder).c_str());
+  }
+}
+END_TEST
+
+START_TEST(entries_of_the_user_build_for_their_crop) {
+  Weights own{.enum_name = "Mine_Weights",
+              .entry = "V1",
+              .builder = "vit_b_32",
+              .preset = {.crop_size = 96},
+              .min_size = 96,  // as user_weights.cpp has it
+              .user_defined = true};
+  const Model model = built("vit_b_32", {.weights = &own});
+  ck_assert_int_eq(shape_of(model, "encoder.pos_embedding")[1], 3 * 3 + 1);
+  expect_fails(model, {1, 3, 224, 224}, "(it was built for images of 96x96)");
+  own.min_size = own.preset.crop_size = 100;
+  expect_refused("vit_b_32", {.weights = &own},
+                 "image_size is 100: not a multiple of the patch, 32 (it is the crop_size of "
+                 "Mine_Weights.V1)");
 }
 END_TEST
 
@@ -121,6 +187,8 @@ START_TEST(swin_takes_images_of_any_size) {
     for (const Shape& input : {Shape{1, 3, 4, 4}, Shape{2, 3, 33, 65}, Shape{1, 3, 1000, 4}})
       expect_runs(model, input);
     expect_fails(model, {1, 3, 3, 64}, "layer features.0.0 needs an input of at least 4x4");
+    expect_fails(model, {1, 3, 3, 64},
+                 "the smallest image for " + std::string(builder) + " is 4x4");
     expect_refused(builder, {.image_size = 224}, "has no option image_size");
   }
 }
@@ -162,6 +230,9 @@ int main() {
       "image_sizes", 60, vit_has_one_token_a_patch_and_one_more, vit_takes_images_of_its_size_alone,
       vit_needs_whole_patches, sizes_out_of_range_are_refused, weights_bring_their_own_size,
       maxvit_takes_sizes_that_its_partitions_divide, maxvit_takes_images_whose_features_fit,
+      the_hint_names_an_image_size_that_can_be_built,
+      the_smallest_image_of_a_hint_runs_and_a_smaller_one_does_not,
+      the_registry_knows_who_takes_one_size, entries_of_the_user_build_for_their_crop,
       swin_takes_images_of_any_size, swin_shifts_no_window_that_covers_the_image,
       other_builders_have_no_image_size, vit_knows_the_names_of_older_files);
 }

@@ -87,7 +87,7 @@ START_TEST(own_tensors_come_before_children_and_buffers_after_parameters) {
   };
   Build build;
   auto root = std::make_unique<Own>(build);
-  const graph::Network network("own", std::move(build), std::move(root), 3, 1);
+  const graph::Network network("own", std::move(build), std::move(root), 3);
   const std::vector<std::string> expected = {"token", "table", "child.weight", "child.bias"};
   ck_assert(names(network) == expected);
   ck_assert_int_eq(static_cast<int>(network.parameters()[1].dtype),
