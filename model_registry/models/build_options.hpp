@@ -25,6 +25,22 @@ class WeightsOf {
   const Weights* entry_ = nullptr;
 };
 
+/// An entry of any enum or of the registry, or none (std::nullopt, nullptr). Stands for the
+/// pointer.
+class AnyWeights {
+ public:
+  constexpr AnyWeights() = default;
+  constexpr AnyWeights(std::nullopt_t) {}
+  constexpr AnyWeights(const Weights* entry) : entry_(entry) {}
+  template <WeightsEnum E>
+  AnyWeights(E entry) : entry_(&get_weight(entry)) {}
+  constexpr operator const Weights*() const { return entry_; }  ///< nullptr for none
+  constexpr const Weights* operator->() const { return entry_; }
+
+ private:
+  const Weights* entry_ = nullptr;
+};
+
 /// Keyword arguments of the builders, as torchvision calls them. Absent ones take Python's default;
 /// a builder refuses those that it does not take. With weights, num_classes must be absent or equal
 /// to the weights' own, unless the entry has no categories (VGG16_Weights.IMAGENET1K_FEATURES).
@@ -77,8 +93,8 @@ struct BasicBuildOptions {
   bool own_file = false;
 };
 
-/// For builders that are named at run time: any entry of the registry, nullptr for none.
-using BuildOptions = BasicBuildOptions<const Weights*>;
+/// For builders that are named at run time, which refuse another builder's entry there.
+using BuildOptions = BasicBuildOptions<AnyWeights>;
 
 /// The same arguments with the entry as the registry has it.
 template <WeightsEnum... Enums>

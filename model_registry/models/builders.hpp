@@ -3,18 +3,19 @@
 #pragma once
 
 #include <concepts>
+#include <optional>
 #include <string_view>
 
 #include "model_registry/models/models.hpp"
 
 namespace tv {
 
-/// resnet50(true) and resnet50(ResNet50_Weights::DEFAULT) of before torchvision 0.13, which Builder
-/// still takes: one warning each through set_warning_handler(). Fails as legacy_weights() and
-/// get_model().
+/// resnet50(true), resnet50(ResNet50_Weights::DEFAULT) and resnet50(std::nullopt) of before
+/// torchvision 0.13, which Builder still takes (nullptr: no weights): one warning each through
+/// set_warning_handler(). Fails as legacy_weights() and get_model().
 Result<Model> build_positional(std::string_view builder, bool pretrained, bool progress,
                                bool quantize);
-Result<Model> build_positional(std::string_view builder, const Weights& weights, bool progress,
+Result<Model> build_positional(std::string_view builder, const Weights* weights, bool progress,
                                bool quantize);
 
 /// A function object; each is get_model() of its own name. `Enums`: whose entries it takes.
@@ -39,7 +40,11 @@ class Builder {
   template <typename E>
   requires(std::same_as<E, Enums> || ...) Result<Model>
   operator()(E weights, bool progress = true, bool quantize = false) const {
-    return build_positional(name_, get_weight(weights), progress, quantize);
+    return build_positional(name_, &get_weight(weights), progress, quantize);
+  }
+  template <std::same_as<std::nullopt_t> None>
+  Result<Model> operator()(None, bool progress = true, bool quantize = false) const {
+    return build_positional(name_, nullptr, progress, quantize);
   }
 
  private:

@@ -187,10 +187,10 @@ Result<Model> build_positional(std::string_view builder, bool pretrained, bool p
   return get_model(builder, options);
 }
 
-Result<Model> build_positional(std::string_view builder, const Weights& weights, bool progress,
+Result<Model> build_positional(std::string_view builder, const Weights* weights, bool progress,
                                bool quantize) {
   warn(positional_warning(builder));
-  return get_model(builder, {.weights = &weights, .progress = progress, .quantize = quantize});
+  return get_model(builder, {.weights = weights, .progress = progress, .quantize = quantize});
 }
 
 bool implies_quantize(const Weights& weights) {

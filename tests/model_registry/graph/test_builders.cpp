@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -37,6 +38,15 @@ static_assert(!Takes<ResNet50, bool>);
 static_assert(!Takes<ResNet50, const char*>);
 static_assert(TakesPositional<ResNet50, ResNet50_Weights>);
 static_assert(TakesPositional<ResNet50, bool>);
+static_assert(TakesPositional<ResNet50, std::nullopt_t>);
+static_assert(!TakesPositional<ResNet50, std::nullptr_t>);
+static_assert(Takes<NamedBuilder, ResNet50_Weights>);
+static_assert(Takes<NamedBuilder, const Weights*>);
+static_assert(Takes<NamedBuilder, std::nullptr_t>);
+static_assert(Takes<NamedBuilder, std::nullopt_t>);
+static_assert(!Takes<NamedBuilder, bool>);
+static_assert(!Takes<NamedBuilder, int>);
+static_assert(!Takes<NamedBuilder, const char*>);
 static_assert(!TakesPositional<ResNet50, ResNet18_Weights>);
 static_assert(!TakesPositional<ResNet50, int>);
 static_assert(!std::is_convertible_v<ResNet18_Weights, ResNet50_Weights>);
@@ -132,6 +142,22 @@ START_TEST(entries_bring_their_weights) {
 }
 END_TEST
 
+START_TEST(builders_named_at_run_time_take_entries_of_every_kind) {
+  const Weights* const best = &get_weight(ResNet50_Weights::DEFAULT);
+  ck_assert_ptr_eq(get_model("resnet50", {.weights = ResNet50_Weights::DEFAULT})->weights, best);
+  ck_assert_ptr_eq(get_model("resnet50", {.weights = best})->weights, best);
+  ck_assert_ptr_eq(
+      (*get_model_builder("resnet50"))({.weights = ResNet50_Weights::DEFAULT})->weights, best);
+  ck_assert_ptr_null(get_model("resnet50", {.weights = nullptr})->weights);
+  ck_assert_ptr_null(get_model("resnet50", {.weights = std::nullopt})->weights);
+  ck_assert_ptr_null(get_model("resnet50")->weights);
+  const auto other = get_model("resnet50", {.weights = ResNet18_Weights::DEFAULT});
+  ck_assert(!other);
+  expect_contains(other.error().text(),
+                  "weights ResNet18_Weights.IMAGENET1K_V1 belong to resnet18");
+}
+END_TEST
+
 START_TEST(all_keywords_reach_the_builder) {
   // Each is refused by name: it has not been lost on its way.
   const auto refused = [](const Result<Model>& model, std::string_view name) {
@@ -216,6 +242,9 @@ START_TEST(positional_arguments_work_and_warn) {
        "vgg11: pretrained=true is deprecated and means weights=VGG11_Weights.IMAGENET1K_V1; "
        "VGG11_Weights.DEFAULT names the most up-to-date weights"});
   ck_assert_ptr_null(vgg13(false)->weights);
+  heard.clear();
+  ck_assert_ptr_null(vgg16(std::nullopt, false)->weights);  // as Python's vgg16(None)
+  expect_heard({std::string("vgg16") + kPositional + "vgg16({.weights = ...})"});
 }
 END_TEST
 
@@ -246,7 +275,8 @@ int main() {
   return run_suite(
       "builders", 60, every_registered_builder_has_its_function, each_function_builds_its_own_model,
       builders_are_found_by_name_as_in_python, entries_bring_their_weights,
-      all_keywords_reach_the_builder, probabilities_are_between_0_and_1,
+      builders_named_at_run_time_take_entries_of_every_kind, all_keywords_reach_the_builder,
+      probabilities_are_between_0_and_1,
       quantized_builders_take_the_enum_of_the_form_that_they_build,
       pretrained_means_the_first_version_and_warns_once, positional_arguments_work_and_warn,
       pretrained_of_quantized_builders_follows_quantize,
