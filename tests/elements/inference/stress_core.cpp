@@ -2,6 +2,7 @@
 // picture with what was written into it. Order, completeness, and nothing stale after a flush.
 //
 //   stress_core [FRAMES [FLUSHES [SEED]]]      all of 1,000,000 frames and 2,000 flushes by default
+//   TV_STRESS=full    20 times the frames and 10 times the flushes
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -300,7 +302,10 @@ int main(int argc, char** argv) {
   const auto argument = [&](int index, std::uint64_t otherwise) {
     return argc > index ? std::strtoull(argv[index], nullptr, 10) : otherwise;
   };
-  const std::uint64_t frames = argument(1, 1'000'000), flushes = argument(2, 2'000);
+  const char* wanted = std::getenv("TV_STRESS");
+  const bool full = wanted && std::string_view(wanted) == "full";
+  const std::uint64_t frames = argument(1, 1'000'000) * (full ? 20 : 1);
+  const std::uint64_t flushes = argument(2, 2'000) * (full ? 10 : 1);
   const std::uint64_t seed = argument(3, std::random_device{}());
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::fflush(stdout);

@@ -1,12 +1,12 @@
 // The element under load, with the stub in place of LibTorch: many streams, flushes, states, caps
-// and properties at random moments. The seed is printed.
-//   TV_STRESS=N    N times as much as by default (10: the full counts);  TV_STRESS_SEED: a seed
-#include <malloc.h>
-
-#include <random>
+// and properties at random moments.
+#include <atomic>
+#include <chrono>
+#include <deque>
 #include <thread>
 
 #include "tests/elements/inference/stub_backend.hpp"
+#include "tests/elements/tvclassify/stress.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
@@ -17,25 +17,15 @@ static const std::string kStub =
 constexpr int kSide = 16;
 constexpr int kColors = 256;
 
-using Random = std::mt19937_64;
-
-static std::uint64_t environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-static int times(int count) {
-  return count * static_cast<int>(environment("TV_STRESS", 1));
-}
-static Random make_random() {
-  static const std::uint64_t seed = environment("TV_STRESS_SEED", std::random_device{}());
-  static const bool printed =
-      std::printf("TV_STRESS_SEED=%llu\n", static_cast<unsigned long long>(seed)) > 0;
-  static_cast<void>(printed);
-  return Random(seed);
-}
-static int below(Random& random, int end) {
-  return static_cast<int>(random() % static_cast<unsigned>(end));
-}
+// clang-format off
+//                                      usual     full
+constexpr Count kFrames              {100'000, 1'000'000};  // of 1, of 4, and of 16 streams together
+constexpr Count kFramesOfATee        { 10'000,   100'000};
+constexpr Count kInterruptions       {  2'000,    20'000};
+constexpr Count kStateCycles         { 10'000,   100'000};
+constexpr Count kCapsChanges         { 20'000,   200'000};
+constexpr Count kSecondsOfProperties {      5,        60};
+// clang-format on
 
 static std::string gray_caps(int width = kSide, int height = kSide) {
   return "video/x-raw,format=GRAY8,framerate=30/1,width=" + std::to_string(width) +
@@ -77,13 +67,15 @@ static int feed(Bench& bench, int frames, std::uint64_t seed) {
     while (take(bench.pull())) {
     }
   }
-  while (out < frames) take(BufferRef(gst_harness_pull(bench.harness())));
+  // Null after a minute: a frame is lost, and no other comes.
+  while (out < frames)
+    if (!take(BufferRef(gst_harness_pull(bench.harness())))) return frames;
   return wrong + (bench.pull() ? 1 : 0);
 }
 
 START_TEST(every_frame_of_every_stream_once_and_in_order) {
   Random random = make_random();
-  const int all = times(100'000);
+  const int all = times(kFrames);
   for (const int count : {1, 4, 16}) {
     std::vector<std::unique_ptr<Bench>> streams;
     for (int i = 0; i < count; ++i)
@@ -121,7 +113,7 @@ static void fill(GstElement*, GstBuffer* buffer, GstPad*, gpointer count) {
 
 // Both branches write on buffers that they share.
 START_TEST(branches_of_a_tee_have_all_frames) {
-  const int frames = times(10'000);
+  const int frames = times(kFramesOfATee);
   const std::string line =
       "fakesrc name=in format=time sizetype=fixed filltype=nothing signal-handoffs=true sizemax=" +
       std::to_string(kSide * kSide) + " num-buffers=" + std::to_string(frames) + " ! " +
@@ -163,17 +155,43 @@ static void start_stream(Bench& bench) {
   gst_harness_set_src_caps_str(bench.harness(), gray_caps().c_str());
 }
 
+static int next_class(Bench& bench) {
+  const BufferRef out(gst_harness_pull(bench.harness()));
+  ck_assert(out != nullptr);
+  return read_meta(out.get()).best();
+}
+
+/// The harness keeps what it has seen.
+static void drop_events(Bench& bench) {
+  while (GstEvent* event = gst_harness_try_pull_event(bench.harness())) gst_event_unref(event);
+}
+
+/// As a flush seek to anywhere, at any rate, comes down the stream.
+static void seek(Bench& bench, Random& random) {
+  constexpr double kRates[] = {1, -1, 2, 0.5};
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_flush_start()));
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_flush_stop(TRUE)));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.rate = kRates[below(random, 4)];
+  segment.start = segment.time = static_cast<guint64>(below(random, 1000)) * GST_MSECOND;
+  segment.stop = segment.start + GST_SECOND;
+  ck_assert(gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment)));
+}
+
 // Whatever is inside when it happens: what comes afterwards is of afterwards.
 START_TEST(nothing_stale_after_flush_eos_pause_and_stop) {
   Random random = make_random();
   stub().delay(200);
   Bench bench(kStub + "max-in-flight=6 batch-size=3", gray_caps());
-  for (int round = 0; round < times(400); ++round) {
+  for (int round = 0; round < times(kInterruptions); ++round) {
     for (int i = below(random, 8); i > 0; --i) bench.push(gray(below(random, 100)));
     switch (below(random, 5)) {
       case 0:
-      case 1:
         bench.flush();
+        break;
+      case 1:
+        seek(bench, random);
         break;
       case 2:
         gst_harness_push_event(bench.harness(), gst_event_new_eos());
@@ -194,39 +212,29 @@ START_TEST(nothing_stale_after_flush_eos_pause_and_stop) {
     }
     const int mark = 100 + below(random, 156);
     ck_assert_int_eq(bench.push(gray(mark)), GST_FLOW_OK);
-    const BufferRef out(gst_harness_pull(bench.harness()));
-    ck_assert_int_eq(read_meta(out.get()).best(), class_of(mark));
-    // The harness keeps what it has seen.
-    while (GstEvent* event = gst_harness_try_pull_event(bench.harness())) gst_event_unref(event);
+    ck_assert_int_eq(next_class(bench), class_of(mark));
+    drop_events(bench);
   }
   ck_assert_uint_eq(bench.errors().size(), 0);
 }
 END_TEST
 
-/// Bytes in use, of all that malloc has given.
-static std::int64_t in_use() {
-  malloc_trim(0);
-  const struct mallinfo2 info = mallinfo2();
-  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
-}
-
 START_TEST(states_leave_no_memory_behind) {
   Bench bench(kStub + "max-in-flight=2", gray_caps());
   std::int64_t before = 0;
-  const int cycles = times(1000);
+  const int cycles = times(kStateCycles);
   for (int cycle = 0; cycle < cycles; ++cycle) {
     if (cycle == 100) before = in_use();
     bench.push(gray(cycle % kColors));
     if (cycle % 2 == 0) {
-      const BufferRef out(gst_harness_pull(bench.harness()));
-      ck_assert_int_eq(read_meta(out.get()).best(), class_of(cycle % kColors));
+      ck_assert_int_eq(next_class(bench), class_of(cycle % kColors));
     }
     bench.set_state(cycle % 3 == 0 ? GST_STATE_NULL : GST_STATE_READY);
     bench.set_state(GST_STATE_PLAYING);
     start_stream(bench);
     while (bench.pull()) {
     }
-    while (GstEvent* event = gst_harness_try_pull_event(bench.harness())) gst_event_unref(event);
+    drop_events(bench);
     bench.messages(GST_MESSAGE_ERROR);  // takes all others away
   }
   const std::int64_t grown = in_use() - before;
@@ -235,33 +243,132 @@ START_TEST(states_leave_no_memory_behind) {
 }
 END_TEST
 
+// clang-format off
+constexpr const char* kFormats[] = {
+  "RGB", "BGR", "RGBA", "BGRA", "ARGB", "ABGR", "RGBx", "BGRx", "xRGB", "xBGR", "GRAY8", "I420", "YV12", "NV12", "NV21",
+  "YUY2", "UYVY", "Y42B", "Y444", "I420_10LE", "P010_10LE"};
+// clang-format on
+
+/// Caps of a format, with the full range: a level of luma is that of the grey it shows.
+static std::string any_caps(Random& random) {
+  const int most = below(random, 200) == 0 ? 3000 : 70;
+  const std::string format = kFormats[below(random, static_cast<int>(std::size(kFormats)))];
+  const CapsRef plain(
+      gst_caps_from_string(("video/x-raw,width=1,height=1,format=" + format).c_str()));
+  GstVideoInfo info;
+  ck_assert(gst_video_info_from_caps(&info, plain.get()));
+  return "video/x-raw,framerate=30/1,format=" + format +
+         ",width=" + std::to_string(1 + below(random, most)) +
+         ",height=" + std::to_string(1 + below(random, most)) +
+         (GST_VIDEO_INFO_IS_RGB(&info) ? "" : ",colorimetry=1:4:0:0");
+}
+
+/// Sets all samples of one component; level: 0 to 255, or nothing for the middle, which is no
+/// colour.
+static void fill_component(GstVideoFrame* frame, guint component, std::optional<int> level) {
+  const GstVideoFormatInfo* format = frame->info.finfo;
+  const guint depth = GST_VIDEO_FORMAT_INFO_DEPTH(format, component);
+  const int value = level ? (*level * ((1 << depth) - 1) + 127) / 255 : 1 << (depth - 1);
+  const auto sample = static_cast<guint16>(value << GST_VIDEO_FORMAT_INFO_SHIFT(format, component));
+  const int step = GST_VIDEO_FRAME_COMP_PSTRIDE(frame, component);
+  auto* row = static_cast<guint8*>(GST_VIDEO_FRAME_COMP_DATA(frame, component));
+  // GStreamer 1.22 believes that V begins in the second byte of U.
+  if (depth > 8 && GST_VIDEO_FORMAT_INFO_POFFSET(format, component) == 1) ++row;
+  for (int y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT(frame, component); ++y) {
+    for (int x = 0; x < GST_VIDEO_FRAME_COMP_WIDTH(frame, component); ++x)
+      if (depth > 8)
+        GST_WRITE_UINT16_LE(row + x * step, sample);
+      else
+        row[x * step] = static_cast<guint8>(sample);
+    row += GST_VIDEO_FRAME_COMP_STRIDE(frame, component);
+  }
+}
+
+/// A picture of one colour, and the class that it has.
+static std::pair<BufferRef, int> any_solid(Random& random, const GstVideoInfo& info) {
+  BufferRef buffer(gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&info), nullptr));
+  GstVideoFrame frame;
+  ck_assert(gst_video_frame_map(&frame, &info, buffer.get(), GST_MAP_WRITE));
+  const bool rgb = GST_VIDEO_INFO_IS_RGB(&info);
+  const int red = below(random, kColors), green = rgb ? below(random, kColors) : red;
+  const std::optional<int> none;
+  const std::optional<int> levels[] = {red, rgb ? green : none, rgb ? below(random, kColors) : none,
+                                       7};
+  for (guint each = 0; each < GST_VIDEO_INFO_N_COMPONENTS(&info); ++each)
+    fill_component(&frame, each, levels[each]);
+  gst_video_frame_unmap(&frame);
+  return {std::move(buffer), stub_class(red, green >= 128)};
+}
+
 START_TEST(caps_may_change_with_every_frame) {
   Random random = make_random();
   Bench bench(kStub + "max-in-flight=3", gray_caps());
-  constexpr const char* kFormats[] = {"GRAY8", "RGB", "BGRA", "I420", "NV12", "YUY2", "Y444"};
-  for (int i = 0; i < times(2000); ++i) {
-    const int width = 1 + below(random, 70), height = 1 + below(random, 70);
-    const std::string caps = std::string("video/x-raw,framerate=30/1,format=") +
-                             kFormats[below(random, 7)] + ",width=" + std::to_string(width) +
-                             ",height=" + std::to_string(height);
+  std::deque<std::pair<int, std::string>> wanted;
+  const auto take = [&](const BufferRef& out) {
+    const Meta meta = read_meta(out.get());
+    ck_assert_msg(!wanted.empty() && meta.status == "ok" && meta.best() == wanted[0].first,
+                  "%s: %s %s, class %d, not %d", wanted.empty() ? "" : wanted[0].second.c_str(),
+                  meta.status.c_str(), meta.reason.c_str(), meta.best(),
+                  wanted.empty() ? -1 : wanted[0].first);
+    wanted.pop_front();
+  };
+  const int count = times(kCapsChanges);
+  for (int i = 0; i < count; ++i) {
+    const std::string caps = any_caps(random);
     gst_harness_set_src_caps_str(bench.harness(), caps.c_str());
     GstVideoInfo info;
     const CapsRef parsed(gst_caps_from_string(caps.c_str()));
     ck_assert(gst_video_info_from_caps(&info, parsed.get()));
-    BufferRef buffer(gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&info), nullptr));
-    gst_buffer_memset(buffer.get(), 0, 128, GST_VIDEO_INFO_SIZE(&info));
+    auto [buffer, number] = any_solid(random, info);
+    wanted.emplace_back(number, caps);
     ck_assert_int_eq(bench.push(std::move(buffer)), GST_FLOW_OK);
-    while (BufferRef out = bench.pull()) {
-      const Meta meta = read_meta(out.get());
-      ck_assert_msg(meta.status == "ok", "%s: %s", caps.c_str(), meta.reason.c_str());
-    }
-    while (GstEvent* event = gst_harness_try_pull_event(bench.harness())) gst_event_unref(event);
+    while (BufferRef out = bench.pull()) take(out);
+    drop_events(bench);
   }
+  bench.drain();
+  while (BufferRef out = bench.pull()) take(out);
+  ck_assert(wanted.empty());
 }
 END_TEST
 
-// Four threads turn every knob that may be turned while frames pass.
-START_TEST(properties_may_be_set_at_any_moment) {
+/// Turns one of the knobs that may be turned while frames pass.
+static void turn_a_knob(GstElement* element, Random& random) {
+  const auto set = [element](auto... pairs) { g_object_set(element, pairs..., nullptr); };
+  static const std::string kGood = fixture("entries/tiny.pth"), kBad = fixture("faults/text.pth");
+  switch (below(random, 10)) {
+    case 0:
+      return set("top-k", static_cast<guint>(1 + below(random, 1000)));
+    case 1:
+      return set("threshold", below(random, 100) / 100.0);
+    case 2:
+      return set("interval", static_cast<guint>(1 + below(random, 5)));
+    case 3:
+      return set("smoothing", below(random, 3), "class-hysteresis", below(random, 10) / 10.0);
+    case 4:
+      return set("post-messages", below(random, 2), "qos", below(random, 2));
+    case 5:
+      return set("weights", "none", "weights-file", nullptr, "model",
+                 below(random, 2) ? "resnet18" : "squeezenet1_1");
+    case 6:
+      return set("weights", "Tiny_Weights.V1", "model", "", "weights-file",
+                 below(random, 4) ? kGood.c_str() : kBad.c_str());
+    case 7:
+      return set("weights-file", below(random, 2) ? kGood.c_str() : nullptr);
+    case 8: {
+      GstStructure* stats = nullptr;
+      g_object_get(element, "stats", &stats, nullptr);
+      return gst_structure_free(stats);
+    }
+    default: {
+      gchar** names = nullptr;
+      g_object_get(element, "categories", &names, nullptr);
+      g_strfreev(names);
+    }
+  }
+}
+
+START_TEST(four_threads_may_set_properties_at_any_moment) {
+  using Clock = std::chrono::steady_clock;
   Random random = make_random();
   Bench bench(kStub + "max-in-flight=4", gray_caps());
   ck_assert_int_eq(read_meta(bench.pass(gray(3)).get()).best(), class_of(3));
@@ -270,58 +377,29 @@ START_TEST(properties_may_be_set_at_any_moment) {
   for (int i = 0; i < 4; ++i)
     hands.emplace_back([&, seed = random()] {
       Random mine(seed);
-      GstElement* element = bench.element();
       while (!over) {
-        switch (below(mine, 8)) {
-          case 0:
-            g_object_set(element, "top-k", static_cast<guint>(1 + below(mine, 1000)), nullptr);
-            break;
-          case 1:
-            g_object_set(element, "threshold", below(mine, 100) / 100.0, nullptr);
-            break;
-          case 2:
-            g_object_set(element, "interval", static_cast<guint>(1 + below(mine, 5)), nullptr);
-            break;
-          case 3:
-            g_object_set(element, "smoothing", below(mine, 3), nullptr);
-            break;
-          case 4:
-            g_object_set(element, "post-messages", below(mine, 2), "qos", below(mine, 2), nullptr);
-            break;
-          case 5:
-            g_object_set(element, "model", below(mine, 2) ? "resnet18" : "squeezenet1_1", nullptr);
-            break;
-          case 6: {
-            GstStructure* stats = nullptr;
-            g_object_get(element, "stats", &stats, nullptr);
-            gst_structure_free(stats);
-            break;
-          }
-          default: {
-            gchar** names = nullptr;
-            g_object_get(element, "categories", &names, nullptr);
-            g_strfreev(names);
-          }
-        }
+        turn_a_knob(bench.element(), mine);
         std::this_thread::yield();
       }
     });
-  const int frames = times(5000);
-  int out = 0;
-  for (int in = 0; in < frames; ++in) {
+  // Ends the work; nothing is expected within a time.
+  const Clock::time_point end = Clock::now() + std::chrono::seconds(times(kSecondsOfProperties));
+  int in = 0, out = 0;
+  for (; Clock::now() < end; ++in) {
     ck_assert_int_eq(bench.push(gray(in % kColors)), GST_FLOW_OK);
     while (BufferRef buffer = bench.pull()) {
       const Meta meta = read_meta(buffer.get());
-      ck_assert(meta.status == "ok" || meta.status == "skipped");
+      ck_assert_msg(meta.status == "ok" || meta.status == "skipped", "%s: %s", meta.status.c_str(),
+                    meta.reason.c_str());
       ++out;
     }
-    bench.messages(GST_MESSAGE_ERROR);
+    ck_assert_uint_eq(bench.errors().size(), 0);  // takes all others away
   }
   over = true;
   for (std::thread& hand : hands) hand.join();
   bench.drain();
   while (bench.pull()) ++out;
-  ck_assert_int_eq(out, frames);
+  ck_assert_int_eq(out, in);
 }
 END_TEST
 
@@ -338,7 +416,7 @@ static Suite* make_suite() {
   tcase_add_test(all, nothing_stale_after_flush_eos_pause_and_stop);
   tcase_add_test(all, states_leave_no_memory_behind);
   tcase_add_test(all, caps_may_change_with_every_frame);
-  tcase_add_test(all, properties_may_be_set_at_any_moment);
+  tcase_add_test(all, four_threads_may_set_properties_at_any_moment);
   suite_add_tcase(suite, all);
   return suite;
 }
