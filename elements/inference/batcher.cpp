@@ -12,6 +12,15 @@ Error stopped() {
   return {Code::kCancelled, "the model has ended", ""};
 }
 
+/// For who no longer waits.
+void end_silently(std::deque<JobRef>& dropped) {
+  for (const JobRef& job : dropped) {
+    job->completion.reset();
+    job->error = Error{Code::kCancelled, "the stream was flushed", ""};
+    job->finish();
+  }
+}
+
 /// A runner that throws has a bug; the pictures that it left without an answer get this one.
 void run_guarded(BatchRunner& runner, std::span<Job* const> jobs) {
   std::string what = "no result for a picture";
@@ -43,41 +52,71 @@ void Batcher::set_terms(StreamId stream, const BatchTerms& terms) {
   changed_.notify_one();
 }
 
-void Batcher::remove_stream(StreamId stream) {
-  std::deque<JobRef> dropped;  // let go of with no lock held
-  const std::lock_guard lock(mutex_);
-  const auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
-  dropped.swap(found->second.waiting);
+/// Takes the pictures of a stream away. Those of the others have waited for their company, which
+/// does not come: they go now.
+std::deque<JobRef> Batcher::drop(Stream& stream) {
+  std::deque<JobRef> dropped;
+  dropped.swap(stream.waiting);
   pending_ -= dropped.size();
-  streams_.erase(found);
+  stream.hurried = false;
+  stream.quiet = true;
+  if (!dropped.empty())
+    for (auto& [id, other] : streams_) other.hurried = !other.waiting.empty();
   changed_.notify_one();  // the others may have waited for this one
+  return dropped;
 }
 
-void Batcher::submit(StreamId stream, JobRef job) {
+void Batcher::remove_stream(StreamId stream) {
+  std::deque<JobRef> dropped;  // let go of with no lock held
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = streams_.find(stream);
+    if (found == streams_.end()) return;
+    dropped = drop(found->second);
+    streams_.erase(found);
+  }
+  end_silently(dropped);
+}
+
+void Batcher::submit(StreamId stream, std::span<JobRef> jobs) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = streams_.find(stream);
     if (found != streams_.end() && !stopped_) {
-      job->submitted = Clock::now();
-      found->second.waiting.push_back(std::move(job));
-      ++pending_;
+      const Clock::time_point now = Clock::now();
+      for (JobRef& job : jobs) {
+        job->submitted = now;
+        found->second.waiting.push_back(std::move(job));
+        ++pending_;
+      }
+      found->second.quiet = false;
       changed_.notify_one();
       return;
     }
   }
-  job->error = stopped();
-  job->finish();
+  for (JobRef& job : jobs) {
+    job->error = stopped();
+    job->finish();
+    job.reset();
+  }
 }
 
 void Batcher::cancel(StreamId stream) {
   std::deque<JobRef> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = streams_.find(stream);
+    if (found == streams_.end()) return;
+    dropped = drop(found->second);
+  }
+  end_silently(dropped);
+}
+
+void Batcher::set_quiet(StreamId stream, bool quiet) {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(stream);
-  if (found == streams_.end()) return;
-  dropped.swap(found->second.waiting);
-  pending_ -= dropped.size();
-  found->second.hurried = false;
+  if (found == streams_.end() || std::exchange(found->second.quiet, quiet) == quiet) return;
+  if (quiet) changed_.notify_one();
 }
 
 void Batcher::hurry(StreamId stream) {
@@ -130,7 +169,8 @@ Batcher::Choice Batcher::plan(std::vector<std::pair<Stream*, std::size_t>>& pick
   }
   const bool more_can_come = std::any_of(streams_.begin(), streams_.end(), [&](const auto& each) {
     const Stream& stream = each.second;
-    return stream.terms.size > choice.count && stream.waiting.size() < stream.terms.in_flight;
+    return !stream.quiet && stream.terms.size > choice.count &&
+           stream.waiting.size() < stream.terms.in_flight;
   });
   choice.closes = choice.closes || !more_can_come || Clock::now() >= choice.deadline;
   return choice;

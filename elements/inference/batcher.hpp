@@ -33,21 +33,29 @@ struct BatchTerms {
 };
 
 /// Thread-safe; serve() is the worker's. A batch leaves when it is full, when one of its pictures
-/// has waited long enough, when a stream is in a hurry, or when nothing more can come. Streams take
-/// turns, picture by picture, so that none waits for another's backlog.
+/// has waited long enough, when a stream is in a hurry, when one that had a part in it is
+/// cancelled, or when nothing more can come. Streams take turns, picture by picture, so that none
+/// waits for another's backlog.
 class Batcher {
  public:
   using StreamId = std::uint64_t;
 
   StreamId add_stream(const BatchTerms& terms);
   void set_terms(StreamId stream, const BatchTerms& terms);
-  /// Forgets the stream and its pictures that have not begun; nobody is told of them.
+  /// cancel(), and forgets the stream.
   void remove_stream(StreamId stream);
 
-  /// Never waits. After stop(), and for an unknown stream, the job fails at once with Cancelled.
-  void submit(StreamId stream, JobRef job);
-  /// Forgets the pictures that have not begun; nobody is told of them.
+  /// Never waits; what belongs together may so come together. Leaves empty references. After
+  /// stop(), and for an unknown stream, the jobs fail at once with Cancelled. The stream is awake
+  /// again.
+  void submit(StreamId stream, std::span<JobRef> jobs);
+  void submit(StreamId stream, JobRef job) { submit(stream, std::span(&job, 1)); }
+  /// Forgets the pictures that have not begun: they are done, with Cancelled, and nobody is told of
+  /// them. The stream is quiet.
   void cancel(StreamId stream);
+  /// No picture comes from a quiet stream until it submits one or is awake again: nobody waits for
+  /// it (EOS, no room for another frame, live video whose picture is here).
+  void set_quiet(StreamId stream, bool quiet);
   /// What the stream has here waits for no company, now (EOS, new caps, a query that drains).
   void hurry(StreamId stream);
   /// Pictures of the stream that have not begun.
@@ -64,6 +72,7 @@ class Batcher {
     BatchTerms terms;
     std::deque<JobRef> waiting;
     bool hurried = false;
+    bool quiet = false;
   };
   struct Choice {
     std::size_t count = 0;
@@ -71,6 +80,7 @@ class Batcher {
     Clock::time_point deadline = Clock::time_point::max();  // when it closes by itself
   };
   Choice plan(std::vector<std::pair<Stream*, std::size_t>>& picks);
+  std::deque<JobRef> drop(Stream& stream);
   void take(std::vector<JobRef>& batch);
   void finish(std::vector<JobRef>& batch);
 

@@ -52,8 +52,8 @@ class OrderedQueue final : public Completion {
   std::optional<std::uint64_t> append(Entry entry) {
     const std::lock_guard lock(mutex_);
     if (closed_) return std::nullopt;
-    if (entry.counted) ++counted_;
     entries_.push_back(std::move(entry));
+    if (entries_.back().counted) ++counted_;
     if (entries_.size() == 1) head_.notify_one();
     return next_id_++;
   }

@@ -131,14 +131,18 @@ std::pair<std::uint64_t, std::uint64_t> SharedModel::progress() const {
 
 void SharedModel::watch(std::weak_ptr<Watcher> watcher) {
   const std::lock_guard lock(mutex_);
+  std::erase_if(watchers_, [](const auto& each) { return each.expired(); });
   watchers_.push_back(std::move(watcher));
 }
 
-void SharedModel::submit(Batcher::StreamId stream, JobRef job) {
-  if (process_ == getpid()) return batcher_.submit(stream, std::move(job));
-  job->error = Error{Code::kUnavailable, "this process was forked while the model was running",
-                     "start the pipeline in the process that classifies"};
-  job->finish();
+void SharedModel::submit(Batcher::StreamId stream, std::span<JobRef> jobs) {
+  if (process_ == getpid()) return batcher_.submit(stream, jobs);
+  for (JobRef& job : jobs) {
+    job->error = Error{Code::kUnavailable, "this process was forked while the model was running",
+                       "start the pipeline in the process that classifies"};
+    job->finish();
+    job.reset();
+  }
 }
 
 }  // namespace tv::inference

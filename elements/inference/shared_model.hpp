@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -75,8 +76,9 @@ class SharedModel {
   /// A job with room for a picture.
   JobRef make_job() { return pool_->make(); }
   /// Batcher::submit(). In a process that was forked from the one that loaded the model, which has
-  /// no thread of it, the job fails with Unavailable.
-  void submit(Batcher::StreamId stream, JobRef job);
+  /// no thread of it, the jobs fail with Unavailable.
+  void submit(Batcher::StreamId stream, std::span<JobRef> jobs);
+  void submit(Batcher::StreamId stream, JobRef job) { submit(stream, std::span(&job, 1)); }
 
   /// The streams; usable in every phase.
   Batcher& batcher() { return batcher_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -28,9 +29,12 @@ class Active {
   const Choice& choice() const { return choice_; }
   const ModelIdentity& identity() const { return identity_; }
   inference::SharedModel& model() const { return *model_; }
-  void submit(inference::JobRef job) const { model_->submit(stream_, std::move(job)); }
-  /// Forgets what has not begun.
+  /// Of one frame, together. Leaves empty references.
+  void submit(std::span<inference::JobRef> jobs) const { model_->submit(stream_, jobs); }
+  /// Forgets what has not begun; nothing comes until the next submit().
   void cancel() const { model_->batcher().cancel(stream_); }
+  /// Whether nothing comes for now: batches do not wait for it.
+  void set_quiet(bool quiet) const { model_->batcher().set_quiet(stream_, quiet); }
   /// What has not begun waits for no company.
   void hurry() const { model_->batcher().hurry(stream_); }
 

@@ -12,8 +12,6 @@ bool is_smoothed(const Settings& s, SmoothingKind kind) {
   return s.live.smoothing.kind == kind;
 }
 
-const Smoothing kUnset;
-
 // clang-format off
 const Contradiction kTable[] = {
   {"share=false", "model-id", [](const Settings& s) { return !s.share && !s.model_id.empty(); },
@@ -23,6 +21,10 @@ const Contradiction kTable[] = {
   {"batch-size", "max-in-flight", [](const Settings& s) {
      return !s.share && is_full_frame(s) && s.batch_size > s.max_in_flight;
    }, "without share=true a batch can never be full", "set max-in-flight to the batch-size at least"},
+  {"batch-size", "latency-mode=live", [](const Settings& s) {
+     return !s.share && is_full_frame(s) && s.batch_size > 1 && s.latency_mode == LatencyMode::kLive;
+   }, "live video has one picture at the model at a time: without share=true a batch can never be full",
+   "leave batch-size at 1"},
   {"max-latency", "latency-mode=complete", [](const Settings& s) {
      return s.max_latency_ns > 0 && s.latency_mode == LatencyMode::kComplete;
    }, "frames that wait for their result however long it takes have no limit", "set latency-mode=live"},
@@ -44,12 +46,6 @@ const Contradiction kTable[] = {
   {"class-hysteresis", "inference-region=roi-list", [](const Settings& s) {
      return !is_full_frame(s) && s.live.smoothing.hysteresis > 0;
    }, "regions post no class-changed", "leave class-hysteresis at 0"},
-  {"smoothing-half-life", "smoothing", [](const Settings& s) {
-     return s.live.smoothing.half_life_ns != kUnset.half_life_ns && !is_smoothed(s, SmoothingKind::kEma);
-   }, "only a moving average has a half-life", "set smoothing=ema"},
-  {"smoothing-window", "smoothing", [](const Settings& s) {
-     return s.live.smoothing.window_ns != kUnset.window_ns && !is_smoothed(s, SmoothingKind::kMajority);
-   }, "only a majority has a window", "set smoothing=majority"},
 };
 // clang-format on
 

@@ -60,6 +60,10 @@ class Impl {
   Settings settings() const {
     return locked([&] { return settings_; });
   }
+  /// With a number that grows with every change.
+  std::pair<Settings, std::uint64_t> numbered_settings() const {
+    return locked([&] { return std::pair(settings_, changes_); });
+  }
   LiveSettings live() const {
     return locked([&] { return settings_.live; });
   }
@@ -77,6 +81,7 @@ class Impl {
   void change_settings(F&& change) {
     const std::lock_guard lock(mutex_);
     change(settings_);
+    ++changes_;
   }
   void begin(std::shared_ptr<Run> run) {
     const std::lock_guard lock(mutex_);
@@ -97,6 +102,7 @@ class Impl {
   const std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
   mutable std::mutex mutex_;
   Settings settings_;
+  std::uint64_t changes_ = 0;
   std::shared_ptr<Run> run_;  // from start() to stop()
   std::set<std::string> told_;
 };
@@ -204,7 +210,8 @@ Settings with_present_names(const Run& run, const Settings& present) {
 
 /// Other weights while running.
 void change_weights(GstElement* element, Impl& impl, Run& run) {
-  const Settings settings = with_present_names(run, impl.settings());
+  const auto [present, turn] = impl.numbered_settings();
+  const Settings settings = with_present_names(run, present);
   Result<Choice> choice = judge(settings);
   if (!choice) {
     Error& error = choice.error();
@@ -213,7 +220,7 @@ void change_weights(GstElement* element, Impl& impl, Run& run) {
     return;
   }
   post_notices(element, impl, *choice);
-  run.change_weights(std::move(*choice));
+  run.change_weights(std::move(*choice), turn);
 }
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
@@ -292,7 +299,7 @@ GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
 /// Nobody hears of the flow return behind an EOS: then it is an error message.
 void report_lost_flow(GstTvClassify* self, const Run& run) {
   const GstFlowReturn flow = run.flow();
-  if (run.has_reported() || (flow != GST_FLOW_NOT_LINKED && flow > GST_FLOW_EOS)) return;
+  if (run.has_reported() || (flow != GST_FLOW_NOT_LINKED && flow >= GST_FLOW_EOS)) return;
   GST_ELEMENT_FLOW_ERROR(self, flow);
 }
 

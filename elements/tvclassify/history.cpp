@@ -17,10 +17,7 @@ FrameResult History::skipped(std::string_view reason) const {
 
 void History::note(const FrameResult& result) {
   if (last_) ++last_->age;
-  if (result.status == FrameStatus::kFailed) {
-    ++consecutive_failures_;
-    ++failures_;
-  }
+  if (result.status == FrameStatus::kFailed) note_failure();
   if (result.status == FrameStatus::kOk) replace(result, 0);
 }
 

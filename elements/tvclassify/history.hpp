@@ -35,6 +35,12 @@ class History {
   /// Takes note of a frame's result, each frame once.
   void note(const FrameResult& result);
 
+  /// Takes note of a failure alone, of a frame that has left.
+  void note_failure() {
+    ++consecutive_failures_;
+    ++failures_;
+  }
+
   /// Takes note of a result that came after its frame had left, `age` frames before the next one.
   void note_late(const FrameResult& result, std::uint32_t age);
 

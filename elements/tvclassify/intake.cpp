@@ -25,11 +25,6 @@ std::uint64_t nanoseconds(Clock::duration span) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(span).count());
 }
 
-void skip(Passing& frame, std::string_view reason) {
-  frame.plan = FrameStatus::kSkipped;
-  frame.reason = reason;
-}
-
 }  // namespace
 
 Result<GstVideoInfo> Intake::judge_caps(GstCaps* caps, const Transforms& recipe) const {
@@ -108,6 +103,21 @@ Status Intake::prepare_regions(Passing& frame) {
     if (left_out_reason(region, filter_) != "object-class")
       frame.regions.push_back(look_at(region, picture.view, frame));
   return {};
+}
+
+/// A frame without inference; its regions carry what is known of their objects.
+void Intake::skip(Passing& frame, std::string_view reason) {
+  frame.plan = FrameStatus::kSkipped;
+  frame.reason = reason;
+  if (!by_region_ || !info_) return;
+  frame.tracked_frame = tracked_->enter();
+  for (const Region& region : find_regions(frame.buffer.get(), GST_VIDEO_INFO_WIDTH(&*info_),
+                                           GST_VIDEO_INFO_HEIGHT(&*info_))) {
+    if (left_out_reason(region, filter_) == "object-class") continue;
+    if (region.object) tracked_->see(*region.object);
+    frame.regions.push_back(
+        {.region = region, .plan = FrameStatus::kSkipped, .reason = frame.reason});
+  }
 }
 
 Status Intake::prepare(Passing& frame) {

@@ -52,11 +52,14 @@ class Intake {
   void note_qos(double proportion, GstClockTime earliest_time);
   /// A flush or a new stream.
   void forget();
+  /// The jobs that are at the model come to nothing.
+  void forget_jobs() { last_job_.reset(); }
 
  private:
   Result<GstVideoInfo> judge_caps(GstCaps* caps, const Transforms& recipe) const;
   Status prepare(Passing& frame);
   Status prepare_regions(Passing& frame);
+  void skip(Passing& frame, std::string_view reason);
   RegionLook look_at(const Region& region, const FrameView& picture, const Passing& frame);
 
   GstElement* const element_;

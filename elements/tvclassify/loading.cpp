@@ -38,9 +38,10 @@ std::invoke_result_t<F> caught(F&& body) {
 struct Loading::Shared final : SharedModel::Watcher {
   std::mutex mutex;                 // guards what follows
   std::condition_variable changed;  // any of it changed
-  bool ended_loading = false;       // then the model is there, or it failed
-  std::shared_ptr<SharedModel> model;
-  bool model_news = false;  // the model has something to tell
+  bool ended_loading = false;       // then the model was there, or it failed
+  bool loaded = false;
+  std::shared_ptr<SharedModel> model;  // until somebody takes it
+  bool model_news = false;             // the model has something to tell
   bool flushing = false;
   bool closed = false;
   bool telling = false;  // a listener is running
@@ -54,7 +55,7 @@ struct Loading::Shared final : SharedModel::Watcher {
 
   Readiness readiness() const {
     if (flushing || closed || !ended_loading) return Readiness::kInterrupted;
-    return model ? Readiness::kReady : Readiness::kFailed;
+    return loaded ? Readiness::kReady : Readiness::kFailed;
   }
 
   /// True when the thread has ended; false when it is with a listener that does not come back.
@@ -91,6 +92,7 @@ class Loading::Thread {
     std::shared_ptr<SharedModel> unwanted;  // ends with no lock held
     const std::lock_guard lock(shared_->mutex);
     shared_->ended_loading = true;
+    shared_->loaded = static_cast<bool>(got);
     if (got) (shared_->closed ? unwanted : shared_->model) = std::move(*got);
     shared_->ended = true;
     shared_->changed.notify_all();
@@ -173,9 +175,14 @@ Loading::Readiness Loading::readiness() const {
   return shared_->readiness();
 }
 
-std::shared_ptr<SharedModel> Loading::model() const {
+std::shared_ptr<SharedModel> Loading::take_model() {
   const std::lock_guard lock(shared_->mutex);
-  return shared_->model;
+  return std::move(shared_->model);
+}
+
+bool Loading::has_ended() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->ended;
 }
 
 void Loading::set_flushing(bool flushing) {

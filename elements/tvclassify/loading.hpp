@@ -57,8 +57,11 @@ class Loading {
   Readiness wait_ready();
   /// Does not wait; kInterrupted: still loading, or closed.
   Readiness readiness() const;
-  /// nullptr unless ready.
-  std::shared_ptr<inference::SharedModel> model() const;
+  /// Gives the model away, so that it can end before this does; ready once and for all. nullptr
+  /// unless ready, and the second time.
+  std::shared_ptr<inference::SharedModel> take_model();
+  /// The listener has been told the last; destroying this waits for nobody.
+  bool has_ended() const;
 
   /// While true, wait_ready() returns at once.
   void set_flushing(bool flushing);

@@ -13,8 +13,9 @@
 namespace tv {
 namespace {
 
-// Frames that left before their result came; in live mode there is one inference at a time.
-constexpr std::size_t kMostLate = 16;
+// Pictures whose frame left before their result came. In live mode they are of one frame, or of
+// two.
+constexpr std::size_t kMostLate = 1024;
 
 std::string category(const Weights* weights, int index) {
   const auto i = static_cast<std::size_t>(index);
@@ -41,11 +42,12 @@ std::uint64_t between(inference::Job::Clock::time_point begin,
   return static_cast<std::uint64_t>(std::max<decltype(span)>(0, span));
 }
 
-FrameCost cost_of(const Passing& frame, const inference::Job& job, std::uint64_t preprocess_ns) {
+FrameCost cost_of(inference::Job::Clock::time_point mapped, const inference::Job& job,
+                  std::uint64_t preprocess_ns) {
   return {.preprocess_ns = preprocess_ns,
           .queue_ns = between(job.submitted, job.begun),
           .inference_ns = between(job.begun, job.ended),
-          .total_ns = between(frame.mapped, job.ended),
+          .total_ns = between(mapped, job.ended),
           .batch = job.batch};
 }
 
@@ -130,18 +132,25 @@ void Outlet::post_change(const ModelIdentity& identity, const FrameTimes& times)
 }
 
 void Outlet::remember_late(const Passing& frame, const inference::JobRef& job,
-                           std::optional<std::uint64_t> object) {
+                           std::optional<Region> region, std::uint64_t preprocess_ns) {
   if (late_.size() == kMostLate) late_.pop_front();
-  late_.push_back(
-      {job, frame.active, frame.live, frame.times, number_, object, frame.tracked_frame});
+  late_.push_back({.job = job,
+                   .active = frame.active,
+                   .live = frame.live,
+                   .times = frame.times,
+                   .number = number_,
+                   .region = std::move(region),
+                   .tracked_frame = frame.tracked_frame,
+                   .mapped = frame.mapped,
+                   .preprocess_ns = preprocess_ns});
 }
 
 FrameResult Outlet::result_of_region(const Passing& frame, const RegionLook& look) {
   const std::optional<std::uint64_t> object = look.region.object;
   FrameResult result;
   if (look.plan == FrameStatus::kSkipped) {
-    if (object && look.reason == "reclassify-interval")
-      return tracked_->reused(frame.tracked_frame, *object);
+    // What is known of an object stays true of a region that is too small to be looked at.
+    if (object) result = tracked_->reused(frame.tracked_frame, *object);
     result.status = FrameStatus::kSkipped;
     result.reason = look.reason;
     return result;
@@ -155,7 +164,7 @@ FrameResult Outlet::result_of_region(const Passing& frame, const RegionLook& loo
     if (object) result = tracked_->reused(frame.tracked_frame, *object);
     result.status = FrameStatus::kSkipped;
     result.reason = "late";
-    remember_late(frame, look.job, object);
+    remember_late(frame, look.job, look.region, look.preprocess_ns);
   }
   if (object) tracked_->note(frame.tracked_frame, *object, result);
   return result;
@@ -171,7 +180,7 @@ FrameResult Outlet::result_of_regions(Passing& frame, Counters& counters) {
     const FrameResult result = result_of_region(frame, look);
     attach_to_region(frame.buffer.get(), look.region, frame.active->identity(), result, slot++);
     if (result.status == FrameStatus::kOk) {
-      counters.classified(cost_of(frame, *look.job, look.preprocess_ns));
+      counters.classified(cost_of(frame.mapped, *look.job, look.preprocess_ns));
       whole.latency_ns = std::max(whole.latency_ns, result.latency_ns);
       if (frame.live.post_messages)
         post_region(element_, frame.active->identity(), result, frame.times, look.region);
@@ -187,8 +196,12 @@ FrameResult Outlet::result_of_regions(Passing& frame, Counters& counters) {
 
 FrameResult Outlet::result_of(Passing& frame, bool in_time, Counters& counters) {
   FrameResult result;
+  int slot = 0;
   switch (frame.plan) {
     case FrameStatus::kSkipped:
+      for (const RegionLook& look : frame.regions)
+        attach_to_region(frame.buffer.get(), look.region, frame.active->identity(),
+                         result_of_region(frame, look), slot++);
       return history_.skipped(frame.reason);
     case FrameStatus::kGap:
       result.status = FrameStatus::kGap;
@@ -201,46 +214,67 @@ FrameResult Outlet::result_of(Passing& frame, bool in_time, Counters& counters) 
   }
   if (!frame.job) return result_of_regions(frame, counters);
   if (!in_time) {
-    remember_late(frame, frame.job, std::nullopt);
+    remember_late(frame, frame.job, std::nullopt, frame.preprocess_ns);
     return history_.skipped("late");
   }
   result = read(*frame.job, *frame.active, frame.live);
   if (result.status != FrameStatus::kOk) return result;
   result.latency_ns = between(frame.mapped, frame.job->ended);
   smooth(result, *frame.job, *frame.active, frame.live, frame.times);
-  counters.classified(cost_of(frame, *frame.job, frame.preprocess_ns));
+  counters.classified(cost_of(frame.mapped, *frame.job, frame.preprocess_ns));
   return result;
 }
 
-/// The newest result may come after its frame has left.
-void Outlet::collect_late() {
+/// The newest result may come after its frame has left. False: there have been too many failures.
+bool Outlet::collect_late(Counters& counters) {
+  bool go_on = true;
   while (!late_.empty() && late_.front().job->done) {
     const Late late = std::move(late_.front());
     late_.pop_front();
-    FrameResult result = read(*late.job, *late.active, late.live);
-    if (late.object) tracked_->note(late.tracked_frame, *late.object, result);
-    if (late.object || result.status != FrameStatus::kOk) continue;
-    smooth(result, *late.job, *late.active, late.live, late.times);
-    post_change(late.active->identity(), late.times);
-    history_.note_late(result, static_cast<std::uint32_t>(number_ - late.number));
+    // Cancelled: a flush, the stop, or other weights.
+    if (late.job->error && late.job->error->code == Code::kCancelled) continue;
+    go_on = collect(late, counters) && go_on;
   }
+  return go_on;
 }
 
-bool Outlet::report_failure(const Passing& frame) {
+bool Outlet::collect(const Late& late, Counters& counters) {
+  const ModelIdentity& identity = late.active->identity();
+  FrameResult result = read(*late.job, *late.active, late.live);
+  result.latency_ns = between(late.mapped, late.job->ended);
+  const bool has_object = late.region && late.region->object;
+  if (has_object) tracked_->note(late.tracked_frame, *late.region->object, result);
+  if (result.status != FrameStatus::kOk) {
+    history_.note_failure();
+    return report_failure(late.live, *late.active);
+  }
+  counters.classified(cost_of(late.mapped, *late.job, late.preprocess_ns));
+  if (late.region) {
+    if (late.live.post_messages) post_region(element_, identity, result, late.times, *late.region);
+    return true;
+  }
+  smooth(result, *late.job, *late.active, late.live, late.times);
+  if (late.live.post_messages) post_result(element_, identity, result, late.times);
+  post_change(identity, late.times);
+  history_.note_late(result, static_cast<std::uint32_t>(number_ - late.number));
+  return true;
+}
+
+bool Outlet::report_failure(const LiveSettings& live, const Active& active) {
   const unsigned in_a_row = history_.consecutive_failures();
-  const unsigned most = frame.live.max_consecutive_failures;
+  const unsigned most = live.max_consecutive_failures;
   const Error error{failure_.code, "cannot classify a frame: " + failure_.what, failure_.hint};
   if (most > 0 && in_a_row >= most) {
     announcer_->post(
         {error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
-        Stage::kFrame, about(*frame.active));
+        Stage::kFrame, about(active));
     return false;
   }
   if (history_.failure_is_news())
     post_warning(element_,
                  {error.code, error.what + " (" + std::to_string(history_.failures()) + " so far)",
                   error.hint},
-                 Stage::kFrame, about(*frame.active));
+                 Stage::kFrame, about(active));
   return true;
 }
 
@@ -259,7 +293,7 @@ void Outlet::post(const Passing& frame, const FrameResult& result, const Counter
 
 bool Outlet::finish(Passing& frame, bool in_time, Counters& counters) {
   begin_with(frame);
-  collect_late();
+  const bool go_on = collect_late(counters);
   // The struct alone is copied where somebody else has the buffer, too; the pixels are shared.
   frame.buffer.reset(gst_buffer_make_writable(frame.buffer.release()));
   const FrameResult result = result_of(frame, in_time, counters);
@@ -270,7 +304,8 @@ bool Outlet::finish(Passing& frame, bool in_time, Counters& counters) {
   GST_LOG_OBJECT(element_, "%s, %zu labels, age %u", status_name(result.status).data(),
                  result.labels.size(), result.age);
   post(frame, result, counters);
-  return result.status != FrameStatus::kFailed || report_failure(frame);
+  if (result.status != FrameStatus::kFailed) return go_on;
+  return report_failure(frame.live, *frame.active) && go_on;
 }
 
 void Outlet::forget() {

@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -41,13 +42,16 @@ class Outlet {
     std::shared_ptr<const Active> active;
     LiveSettings live;
     FrameTimes times;
-    std::uint64_t number = 0;             ///< of the frame
-    std::optional<std::uint64_t> object;  ///< of a region; its frame follows
+    std::uint64_t number = 0;      ///< of the frame
+    std::optional<Region> region;  ///< the picture is of this one
     std::uint64_t tracked_frame = 0;
+    std::chrono::steady_clock::time_point mapped;  ///< Passing's
+    std::uint64_t preprocess_ns = 0;
   };
 
   void begin_with(const Passing& frame);
-  void collect_late();
+  bool collect_late(Counters& counters);
+  bool collect(const Late& late, Counters& counters);
   FrameResult result_of(Passing& frame, bool in_time, Counters& counters);
   FrameResult result_of_regions(Passing& frame, Counters& counters);
   FrameResult result_of_region(const Passing& frame, const RegionLook& look);
@@ -58,10 +62,10 @@ class Outlet {
   void smooth(FrameResult& result, const inference::Job& job, const Active& active,
               const LiveSettings& live, const FrameTimes& times);
   void remember_late(const Passing& frame, const inference::JobRef& job,
-                     std::optional<std::uint64_t> object);
+                     std::optional<Region> region, std::uint64_t preprocess_ns);
   void post_change(const ModelIdentity& identity, const FrameTimes& times);
   void post(const Passing& frame, const FrameResult& result, const Counters& counters);
-  bool report_failure(const Passing& frame);
+  bool report_failure(const LiveSettings& live, const Active& active);
 
   GstElement* const element_;
   const std::shared_ptr<Announcer> announcer_;

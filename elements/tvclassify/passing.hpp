@@ -51,6 +51,7 @@ struct Passing {
 struct StreamItem {
   std::optional<Passing> frame;
   EventRef event;
+  std::uint64_t order = 0;  ///< of the event, among events
 };
 
 using StreamQueue = inference::OrderedQueue<StreamItem>;

@@ -20,7 +20,8 @@ std::uint64_t Reclassify::enter() {
   return frame_;
 }
 
-bool Reclassify::due(std::uint64_t object, unsigned interval) {
+/// The object, known or new, in front of all others.
+Reclassify::Object& Reclassify::met(std::uint64_t object) {
   if (const auto found = objects_.find(object); found != objects_.end()) {
     order_.splice(order_.begin(), order_, found->second);
   } else {
@@ -31,8 +32,16 @@ bool Reclassify::due(std::uint64_t object, unsigned interval) {
     order_.push_front({.id = object, .seen = 0, .attempt = 0, .answered = 0, .labels = {}});
     objects_.emplace(object, order_.begin());
   }
-  Object& front = order_.front();
-  front.seen = frame_;
+  order_.front().seen = frame_;
+  return order_.front();
+}
+
+void Reclassify::see(std::uint64_t object) {
+  met(object);
+}
+
+bool Reclassify::due(std::uint64_t object, unsigned interval) {
+  Object& front = met(object);
   if (interval > 1 && front.attempt != 0 && frame_ - front.attempt < interval) return false;
   front.attempt = frame_;
   return true;

@@ -24,6 +24,9 @@ class Reclassify {
   /// The next frame comes in. Returns its number, which note() and reused() take.
   std::uint64_t enter();
 
+  /// An object of the frame that came in last is still there; nothing is asked for it.
+  void see(std::uint64_t object);
+
   /// Whether an object of the frame that came in last is to be classified: one that was not seen
   /// before, and the n-th frame after the last attempt (n = interval; 0 and 1: each frame).
   bool due(std::uint64_t object, unsigned interval);
@@ -51,6 +54,8 @@ class Reclassify {
     std::vector<Label> labels;
   };
   using Order = std::list<Object>;
+
+  Object& met(std::uint64_t object);
 
   std::uint64_t frame_ = 0;      // the one that came in last; the first is 1
   std::uint64_t forgotten_ = 0;  // this frame and all before it

@@ -1,6 +1,7 @@
 #include "elements/tvclassify/run.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "elements/common/bus.hpp"
@@ -113,6 +114,7 @@ std::shared_ptr<const Active> Run::activate(Choice choice,
                                             std::shared_ptr<inference::SharedModel> model) {
   measured_ =
       settings_.batch_timeout_ns + static_cast<GstClockTime>(model->first_inference().count());
+  tell_latency();
   const inference::BatchTerms terms{.size = settings_.batch_size,
                                     .timeout = std::chrono::nanoseconds(settings_.batch_timeout_ns),
                                     .in_flight = settings_.max_in_flight};
@@ -138,7 +140,7 @@ std::shared_ptr<const Active> Run::current() {
     }
   }
   if (!choice) return before;
-  if (!loaded) return activate(std::move(*choice), loading_->model());
+  if (!loaded) return activate(std::move(*choice), loading_->take_model());
   if (const Status fits = intake_.fits(choice->recipe); !fits) {
     post_warning(element_,
                  {fits.error().code,
@@ -148,20 +150,42 @@ std::shared_ptr<const Active> Run::current() {
     return before;
   }
   if (before) before->hurry();
-  return activate(std::move(*choice), loaded->model());
+  return activate(std::move(*choice), loaded->take_model());
 }
 
-void Run::change_weights(Choice choice) {
+void Run::change_weights(Choice choice, std::uint64_t turn) {
   auto on_failure = [held = hold(element_), source = source_of(choice)](const Error& error) {
     post_warning(held.get(), {error.code, error.what + "; those before go on", error.hint},
                  Stage::kLoad, source);
   };
-  auto next = std::make_unique<Loading>(source_for(choice, settings_),
-                                        load_reporter(element_, choice, std::move(on_failure)));
+  std::unique_ptr<Loading> next;
+  try {
+    next = std::make_unique<Loading>(source_for(choice, settings_),
+                                     load_reporter(element_, choice, on_failure));
+  } catch (const std::system_error& error) {
+    on_failure({Code::kUnavailable,
+                std::string("cannot start a thread that loads other weights: ") + error.what(),
+                "this process, or its user, has too many threads"});
+    return;
+  }
+  std::vector<std::unique_ptr<Loading>> ended;  // they end with no lock held
   const std::lock_guard lock(mutex_);
-  if (closed_) next->close();
-  next_.swap(next);  // one before that is still loading ends with no lock held: `next` is older
+  if (closed_ || turn < next_turn_) {
+    next->close();
+    given_up_.push_back(std::move(next));
+    return;
+  }
+  for (auto& each : given_up_)
+    if (each->has_ended()) ended.push_back(std::move(each));
+  std::erase(given_up_, nullptr);
+  // One before that is still loading is not waited for: it may be in the middle of a large file.
+  if (next_) {
+    next_->close();
+    given_up_.push_back(std::move(next_));
+  }
+  next_ = std::move(next);
   next_choice_ = std::move(choice);
+  next_turn_ = turn;
 }
 
 std::string Run::about() const {
@@ -198,8 +222,10 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
     case Loading::Readiness::kInterrupted:
       return GST_FLOW_FLUSHING;
   }
-  if (!queue_->wait_for_room(settings_.max_in_flight)) return flow_;
+  if (const GstFlowReturn flow = wait_for_room(); flow != GST_FLOW_OK) return flow;
   const std::shared_ptr<const Active> active = current();
+  // Those of before a refusal downstream were cancelled.
+  if (cancelled_.exchange(false)) intake_.forget_jobs();
   Passing frame = intake_.judge(std::move(buffer), active, live, *counters_);
   jobs_.clear();
   if (frame.job) jobs_.push_back(frame.job);
@@ -217,13 +243,31 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
     counters_->flushed(1);
     return flow_;
   }
-  for (inference::JobRef& job : jobs_) {
+  if (jobs_.empty()) return GST_FLOW_OK;
+  for (const inference::JobRef& job : jobs_) {
     job->completion = queue_;
     job->id = *id;
-    active->submit(std::move(job));
   }
+  active->submit(jobs_);
   jobs_.clear();
+  // Until these are done, all other frames are "busy".
+  if (settings_.latency_mode == LatencyMode::kLive) active->set_quiet(true);
   return GST_FLOW_OK;
+}
+
+/// A stream that waits for room sends no picture meanwhile: no batch waits for it.
+GstFlowReturn Run::wait_for_room() {
+  const std::size_t limit = settings_.max_in_flight;
+  while (true) {
+    std::shared_ptr<const Active> quiet;
+    if (queue_->size() >= limit && (quiet = active())) quiet->set_quiet(true);
+    const bool room = queue_->wait_for_room(limit);
+    if (room && quiet && settings_.latency_mode == LatencyMode::kComplete) quiet->set_quiet(false);
+    if (room) return GST_FLOW_OK;
+    // Closed; where somebody has resumed since, the frame goes on.
+    const std::lock_guard lock(mutex_);
+    if (flow_ != GST_FLOW_OK) return flow_;
+  }
 }
 
 bool Run::pass(EventRef event) {
@@ -232,15 +276,22 @@ bool Run::pass(EventRef event) {
       intake_.forget();
       break;
     case GST_EVENT_EOS:
+      if (const auto seat = active()) {
+        seat->hurry();
+        seat->set_quiet(true);
+      }
+      break;
     case GST_EVENT_CAPS:
       if (const auto seat = active()) seat->hurry();
       break;
     default:
       break;
   }
-  StreamItem item{std::nullopt, EventRef(gst_event_ref(event.get()))};
-  StreamQueue::Entry entry{
-      .value = {std::nullopt, std::move(event)}, .parts = 0, .counted = false, .deadline = {}};
+  const StreamItem item{std::nullopt, EventRef(gst_event_ref(event.get())), ++passed_};
+  StreamQueue::Entry entry{.value = {std::nullopt, std::move(event), passed_},
+                           .parts = 0,
+                           .counted = false,
+                           .deadline = {}};
   return queue_->append(std::move(entry)).has_value() || keep(item);
 }
 
@@ -256,6 +307,7 @@ GstFlowReturn Run::deliver() {
   {
     std::optional<StreamQueue::Taken> taken = queue_->take();
     if (!taken) return flow_;
+    if (forget_.exchange(false)) outlet_.forget();
     if (std::optional<Passing>& frame = taken->value.frame) {
       const bool go_on = outlet_.finish(*frame, taken->in_time, *counters_);
       measure();
@@ -282,14 +334,21 @@ void Run::rest() {
 
 /// Now and then: how long a picture takes, and whether that is news to the pipeline.
 void Run::measure() {
-  if (++since_measured_ < kMeasureEvery) return;
+  const GstClockTime time = gst_util_get_timestamp();
+  if (++since_measured_ < kMeasureEvery && time - measured_at_ < GST_SECOND) return;
   since_measured_ = 0;
+  measured_at_ = time;
   const Stats stats = counters_->stats();
   if (stats.total.count() == 0) return;
   const GstClockTime now = stats.total.summary().p95, before = measured_;
   const GstClockTime difference = now > before ? now - before : before - now;
   if (difference < kLatencyStep || difference < before / 4) return;
   measured_ = now;
+  tell_latency();
+}
+
+/// That of live mode is what max-latency says.
+void Run::tell_latency() {
   if (settings_.latency_mode == LatencyMode::kComplete)
     gst_element_post_message(element_, gst_message_new_latency(GST_OBJECT(element_)));
 }
@@ -314,16 +373,24 @@ std::deque<StreamQueue::Entry> Run::stop_with(GstFlowReturn flow) {
 }
 
 /// Leaves a sticky event on the source pad, from where it goes out before the next buffer. A
-/// flushing pad takes no SEGMENT, which upstream sends again. True: it is there.
+/// flushing pad takes no SEGMENT, which upstream sends again. True: it is there, or a newer one is:
+/// the streaming thread may keep one while the flush keeps those before it.
 bool Run::keep(const StreamItem& item) {
   GstEvent* const event = item.event.get();
   if (!event || GST_EVENT_TYPE(event) == GST_EVENT_EOS) return false;
-  if ((gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_STICKY) == 0) return false;
+  const GstEventType type = GST_EVENT_TYPE(event);
+  const GstEventTypeFlags flags = gst_event_type_get_flags(type);
+  if ((flags & GST_EVENT_TYPE_STICKY) == 0) return false;
+  const std::lock_guard lock(kept_mutex_);
+  std::uint64_t& newest = kept_[type];
+  if (item.order < newest && (flags & GST_EVENT_TYPE_STICKY_MULTI) == 0) return true;
+  newest = std::max(newest, item.order);
   return gst_pad_store_sticky_event(source_, event) == GST_FLOW_OK;
 }
 
 void Run::discard(const std::deque<StreamQueue::Entry>& rest) {
   if (const auto seat = active()) seat->cancel();
+  cancelled_ = true;
   std::uint64_t frames = 0;
   for (const StreamQueue::Entry& entry : rest)
     if (!keep(entry.value) && entry.value.frame) ++frames;
@@ -352,8 +419,9 @@ bool Run::end_flush() {
     loading_->set_flushing(false);
   }
   announcer_->set_flushing(false);
+  shut(GST_FLOW_FLUSHING);  // where no FLUSH_START came before
   intake_.forget();
-  outlet_.forget();
+  forget_ = true;  // the source thread may be using the outlet
   return resume();
 }
 
@@ -363,6 +431,7 @@ void Run::close() {
     closed_ = true;
     loading_->close();
     if (next_) next_->close();
+    for (const auto& each : given_up_) each->close();
   }
   announcer_->close();
   shut(GST_FLOW_FLUSHING);

@@ -4,6 +4,9 @@
 #include <gst/video/video.h>
 
 #include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -80,7 +83,8 @@ class Run {
 
   /// Other weights: loads them in the background and changes over at a frame boundary. Until then,
   /// and when that fails (a WARNING says why), nothing changes.
-  void change_weights(Choice choice);
+  /// `turn` grows with the settings: an older choice never replaces a newer one.
+  void change_weights(Choice choice, std::uint64_t turn);
 
   /// Posts an error of the streaming thread.
   void report(const Error& error, Stage stage,
@@ -105,8 +109,10 @@ class Run {
   /// The model of the next frame; nullptr: not there yet.
   std::shared_ptr<const Active> current();
   std::shared_ptr<const Active> active() const;
+  GstFlowReturn wait_for_room();
   std::string about() const;
   void measure();
+  void tell_latency();
   std::deque<StreamQueue::Entry> stop_with(GstFlowReturn flow);
   bool keep(const StreamItem& item);
   void discard(const std::deque<StreamQueue::Entry>& rest);
@@ -127,7 +133,14 @@ class Run {
   std::atomic<bool> reported_{false};
   std::atomic<GstClockTime> frame_duration_{GST_CLOCK_TIME_NONE};
   std::atomic<GstClockTime> measured_{0};  // from picture to result
+  std::atomic<bool> cancelled_{false};     // jobs came to nothing
+  std::atomic<bool> forget_{false};        // the outlet is to forget what was
   std::uint64_t since_measured_ = 0;       // frames; source thread
+  GstClockTime measured_at_ = 0;           // source thread
+  std::uint64_t passed_ = 0;               // events; streaming thread
+
+  std::mutex kept_mutex_;                       // guards what follows
+  std::map<GstEventType, std::uint64_t> kept_;  // the newest event of a type on the source pad
 
   mutable std::mutex mutex_;  // guards what follows
   Choice choice_;             // of active_, or before that of loading_
@@ -135,6 +148,8 @@ class Run {
   std::unique_ptr<Loading> loading_;  // of the start
   std::unique_ptr<Loading> next_;     // of other weights
   std::optional<Choice> next_choice_;
+  std::uint64_t next_turn_ = 0;
+  std::vector<std::unique_ptr<Loading>> given_up_;  // closed, until their threads have ended
   bool closed_ = false;
 };
 

@@ -20,6 +20,9 @@ class TrackedObjects {
   std::uint64_t enter() {
     return locked([](Reclassify& all) { return all.enter(); });
   }
+  void see(std::uint64_t object) {
+    locked([&](Reclassify& all) { all.see(object); });
+  }
   bool due(std::uint64_t object, unsigned interval) {
     return locked([&](Reclassify& all) { return all.due(object, interval); });
   }

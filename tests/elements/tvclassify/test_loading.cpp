@@ -63,7 +63,7 @@ START_TEST(a_model_is_ready) {
   Loading loading(from(stub), told.listener());
   ck_assert(loading.wait_ready() == Loading::Readiness::kReady);
   ck_assert(loading.readiness() == Loading::Readiness::kReady);
-  ASSERT_TEXT(loading.model()->sha256(), "abc");
+  ASSERT_TEXT(loading.take_model()->sha256(), "abc");
   ck_assert_int_eq(told.started, 1);
   ck_assert_int_eq(told.loaded, 1);
   ck_assert_int_eq(told.failed + told.cancelled, 0);
@@ -82,8 +82,11 @@ START_TEST(elements_that_want_the_same_share_it) {
   Loading other(from(counted, "other"), three.listener());
   for (Loading* each : {&first, &second, &other})
     ck_assert(each->wait_ready() == Loading::Readiness::kReady);
-  ck_assert(first.model() == second.model());
-  ck_assert(first.model() != other.model());
+  const auto model = first.take_model();
+  ck_assert(model == second.take_model());
+  ck_assert(model != other.take_model());
+  ck_assert(!first.take_model());
+  ck_assert(first.readiness() == Loading::Readiness::kReady);
   ck_assert_int_eq(loads, 2);
   ck_assert_int_eq(one.loaded + two.loaded + three.loaded, 3);
 }
@@ -132,7 +135,7 @@ START_TEST(failures_are_told_once) {
       Loading loading(source, told.listener());
       ck_assert(loading.wait_ready() == Loading::Readiness::kFailed);
       ck_assert(loading.wait_ready() == Loading::Readiness::kFailed);
-      ck_assert(!loading.model());
+      ck_assert(!loading.take_model());
     }
     ck_assert_int_eq(told.started, 1);
     ck_assert_int_eq(told.failed, 1);

@@ -1,4 +1,5 @@
 // The parts of the element that need no model: errors to the bus, mapped frames, history.
+#include <cstring>
 #include <stdexcept>
 
 #include "elements/common/bus.hpp"
@@ -19,6 +20,8 @@ static const PairRow kPairs[] = {
   {"share=false", "model-id", [](Settings& s) { s.share = false; s.model_id = "a"; }, [](Settings& s) { s.share = true; }},
   {"batch-timeout", "batch-size=1", [](Settings& s) { s.batch_timeout_ns = 1; }, [](Settings& s) { s.batch_size = 2; }},
   {"batch-size", "max-in-flight", [](Settings& s) { s.share = false; s.batch_size = 5; }, [](Settings& s) { s.max_in_flight = 5; }},
+  {"batch-size", "latency-mode=live",
+   [](Settings& s) { s.share = false; s.batch_size = 2; s.latency_mode = LatencyMode::kLive; }, [](Settings& s) { s.share = true; }},
   {"max-latency", "latency-mode=complete", [](Settings& s) { s.max_latency_ns = 1; }, [](Settings& s) { s.latency_mode = LatencyMode::kLive; }},
   {"batch-timeout", "max-latency",
    [](Settings& s) { s.latency_mode = LatencyMode::kLive; s.batch_size = 2; s.batch_timeout_ns = s.max_latency_ns = 5; },
@@ -32,8 +35,6 @@ static const PairRow kPairs[] = {
   {"class-hysteresis", "inference-region=roi-list",
    [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; s.live.smoothing.hysteresis = 0.1; },
    [](Settings& s) { s.inference_region = InferenceRegion::kFullFrame; }},
-  {"smoothing-half-life", "smoothing", [](Settings& s) { s.live.smoothing.half_life_ns = 1; }, [](Settings& s) { s.live.smoothing.kind = SmoothingKind::kEma; }},
-  {"smoothing-window", "smoothing", [](Settings& s) { s.live.smoothing.window_ns = 1; }, [](Settings& s) { s.live.smoothing.kind = SmoothingKind::kMajority; }},
 };
 // clang-format on
 
@@ -124,6 +125,38 @@ START_TEST(posts_text_and_hint_once) {
   g_error_free(error);
   g_free(debug);
   ck_assert(poster.pop() == nullptr);
+}
+END_TEST
+
+static bool is_one_line(const char* text) {
+  return std::none_of(text, text + std::strlen(text), [](unsigned char c) { return c < 0x20; });
+}
+
+// Any bytes may be in a name or a path; nobody reads a hundred thousand of them.
+START_TEST(posts_what_can_be_shown) {
+  Poster poster;
+  std::string name;
+  while (name.size() < 100'000)
+    name += "\xE2\x82\xAC\xC3\xA9";  // 3 and 2 bytes: a cut falls anywhere
+  for (std::size_t shift = 0; shift < 5; ++shift) {
+    const std::string text = std::string(shift, 'b') + "egin \xFF\n\x1B[31m " + name + " end";
+    post_warning(poster.bin, {Code::kNotFound, text, "nearest:\ty"}, Stage::kSettings, text);
+    const MessageRef message = poster.pop();
+    ck_assert(message != nullptr);
+    GError* error = nullptr;
+    gchar* debug = nullptr;
+    gst_message_parse_warning(message.get(), &error, &debug);
+    ck_assert_ptr_nonnull(debug);
+    test::expect_contains(error->message, "egin \\xff\\x0a\\x1b[31m \xE2\x82\xAC");
+    test::expect_contains(error->message, "\xC3\xA9 end (nearest:\\x09y)");
+    test::expect_contains(debug, "egin \\xff\\x0a\\x1b[31m \xE2\x82\xAC");
+    test::expect_contains(error->message, " ... ");
+    // A character that was cut would be no UTF-8.
+    ck_assert(g_utf8_validate(error->message, -1, nullptr) && is_one_line(error->message));
+    ck_assert(g_utf8_validate(debug, -1, nullptr) && std::strlen(error->message) < 2100);
+    g_error_free(error);
+    g_free(debug);
+  }
 }
 END_TEST
 
@@ -456,6 +489,7 @@ static Suite* make_suite() {
   TCase* bus = tcase_create("bus");
   tcase_add_loop_test(bus, bus_table, 0, static_cast<int>(std::size(kBusRows)));
   tcase_add_test(bus, posts_text_and_hint_once);
+  tcase_add_test(bus, posts_what_can_be_shown);
   tcase_add_test(bus, posts_no_cancellation);
   tcase_add_test(bus, exceptions_end_at_the_vfunc);
   suite_add_tcase(suite, bus);
