@@ -3,6 +3,8 @@
 #include <array>
 #include <string>
 
+#include "model_registry/io/utf8.hpp"
+
 namespace tv {
 namespace {
 
@@ -90,14 +92,30 @@ std::string function_of(const std::source_location& where) {
   return std::string(space == name.npos ? name : name.substr(space + 1));
 }
 
+/// Names and paths from outside stand in texts as they were given, but GStreamer takes UTF-8 alone
+/// and a terminal obeys control characters. A text without end keeps both of its ends. The readers
+/// of weight files spell such a path in the same way.
+std::string presentable(std::string_view text) {
+  constexpr std::size_t kMost = 2000;  // bytes; our own longest text has some hundred
+  const std::string line = io::printable(text);
+  if (line.size() <= kMost) return line;
+  const auto is_inside_character = [&](std::size_t at) { return (line[at] & 0xC0) == 0x80; };
+  std::size_t head = kMost / 2, tail = line.size() - kMost / 2;
+  while (is_inside_character(head)) --head;
+  while (is_inside_character(tail)) ++tail;
+  return line.substr(0, head) + " ... " + line.substr(tail);
+}
+
 void post(GstElement* element, GstMessageType type, const Error& error, Stage stage,
           std::string_view about, const std::source_location& where) {
   if (error.code == Code::kCancelled) return;
   const BusCode to = bus_code(error.code, stage);
-  const std::string text = error.text();
+  // One by one: a long name does not push out what to do about it.
+  const std::string text =
+      Error{error.code, presentable(error.what), presentable(error.hint)}.text();
   std::string debug = "code " + std::string(code_name(error.code)) + ", stage " +
                       std::string(kStageNames[static_cast<std::size_t>(stage)]);
-  if (!about.empty()) debug += ", " + std::string(about);
+  if (!about.empty()) debug += ", " + presentable(about);
   // The message takes ownership of both strings.
   gst_element_message_full(element, type, to.domain, to.code, g_strdup(text.c_str()),
                            g_strdup(debug.c_str()), file_of(where), function_of(where).c_str(),

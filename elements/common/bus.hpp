@@ -34,7 +34,8 @@ BusCode bus_code(Code code, Stage stage);
 
 /// Posts one ERROR message: text "what (hint)"; debug text with the source line that reports it,
 /// the code's name, the stage, and `about`, which says what it was about ("weights X, sha256 Y").
-/// Cancelled is nobody's fault: it posts nothing.
+/// Cancelled is nobody's fault: it posts nothing. Any bytes may be in the texts: what is posted is
+/// one line of UTF-8 (\xNN for the rest), long ones without their middle.
 void post_error(GstElement* element, const Error& error, Stage stage, std::string_view about = {},
                 const std::source_location& where = std::source_location::current());
 

@@ -170,11 +170,39 @@ START_TEST(one_error_that_names_the_cause) {
 
   // The same object works once the cause is gone.
   g_object_set(pipeline.element(), "weights", "Tiny_Weights.CHECKED", "weights-file", nullptr,
-               "device", "auto", "crop-size", 0, "resize-size", 0, "offline", FALSE, "share", TRUE,
-               nullptr);
+               "device", "auto", "precision", 0, "crop-size", 0, "resize-size", 0, "offline", FALSE,
+               "share", TRUE, nullptr);
   const std::vector<Seen> none = pipeline.play();
   ck_assert_msg(none.empty(), "%s: still %s", where.c_str(),
                 none.empty() ? "" : none.front().text.c_str());
+}
+END_TEST
+
+static const char* const kNamesFromOutside[] = {"weights", "weights-file", "model", "device"};
+
+/// The one error of an element with this value.
+static Seen error_with(const char* property, const std::string& value) {
+  Pipeline pipeline("tvclassify weights=Tiny_Weights.V1");
+  g_object_set(pipeline.element(), property, value.c_str(), nullptr);
+  const std::vector<Seen> errors = pipeline.play();
+  ck_assert_msg(errors.size() == 1, "%s: %zu errors", property, errors.size());
+  return errors.front();
+}
+
+// L1, L2: a value that is no UTF-8 and a terminal would obey, and one without end.
+START_TEST(hostile_values_can_be_shown) {
+  const char* const property = kNamesFromOutside[_i];
+  const Seen bytes = error_with(property, "net\xFF\n\x1B[31mwork");
+  const Seen endless = error_with(property, std::string(100'000, 'w'));
+  expect_contains(bytes.text, "net\\xff\\x0a\\x1b[31mwork");
+  ck_assert(bytes.text.find('\n') == std::string::npos);
+  for (const std::string& text : {bytes.text, bytes.debug, endless.text, endless.debug}) {
+    // Of a debug text that is no UTF-8 GStreamer makes none. It puts one line feed in front of it.
+    ck_assert_msg(!text.empty() && g_utf8_validate(text.c_str(), -1, nullptr), "%s", property);
+    ck_assert_msg(text.find('\x1B') == std::string::npos, "%s", property);
+    ck_assert_msg(std::count(text.begin(), text.end(), '\n') <= 1, "%s", property);
+    ck_assert_msg(text.size() < 5000, "%s: %zu bytes", property, text.size());
+  }
 }
 END_TEST
 
@@ -689,6 +717,8 @@ static Suite* make_suite() {
   tcase_set_timeout(before, 60);
   tcase_add_loop_test(before, one_error_that_names_the_cause, 0,
                       static_cast<int>(std::size(kFaults)));
+  tcase_add_loop_test(before, hostile_values_can_be_shown, 0,
+                      static_cast<int>(std::size(kNamesFromOutside)));
   suite_add_tcase(suite, before);
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
