@@ -47,6 +47,15 @@ Status check_source(const Weights* weights, const Settings& settings) {
   return none.error();
 }
 
+/// int8 numbers are not widened: the network would be another one than was measured and published.
+Status check_precision(const Weights* weights, Precision precision) {
+  if (precision != Precision::kFp32 || !weights || !implies_quantize(*weights)) return {};
+  return Error{Code::kInvalidArgument,
+               "properties precision=fp32 and weights=" + weights->name() +
+                   " contradict each other: these weights are int8",
+               "leave precision at auto, or choose weights of a float network"};
+}
+
 Result<Transforms> recipe_of(const Selection& selection, const Settings& settings) {
   Weights without;  // overrides act on it as on an entry
   if (selection.weights) return selection.weights->transforms(settings.overrides());
@@ -66,6 +75,7 @@ Result<Choice> choose(const Settings& settings) {
   TV_ASSIGN_OR_RETURN(choice.selection, select(settings));
   const auto& [weights, builder, deprecation] = choice.selection;
   if (!is_runnable(builder)) return get_model(builder).error();
+  TV_RETURN_IF_ERROR(check_precision(weights, settings.precision));
   TV_ASSIGN_OR_RETURN(choice.spec.device, inference::parse_device(settings.device));
   TV_ASSIGN_OR_RETURN(choice.recipe, recipe_of(choice.selection, settings));
   // A square picture of the resized size: the recipe itself is judged, not a frame.

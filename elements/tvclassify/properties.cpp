@@ -34,9 +34,11 @@ constexpr gint number(E value) {
 
 GType precision_type() {
   static const GEnumValue kValues[] = {
-      {number(Precision::kAuto), "The fastest one that keeps the published accuracy (today: fp32)",
+      {number(Precision::kAuto),
+       "The fastest one that keeps the published accuracy (today: that of the weights, fp32 or "
+       "int8)",
        "auto"},
-      {number(Precision::kFp32), "32-bit floating point", "fp32"},
+      {number(Precision::kFp32), "32-bit floating point; int8 weights are refused", "fp32"},
       {0, nullptr, nullptr}};
   static const GType type = make_enum("GstTvClassifyPrecision", kValues);
   return type;

@@ -47,11 +47,18 @@ START_TEST(reference_executor_agrees) {
 }
 END_TEST
 
+// precision=auto takes the weights as they are; fp32 of int8 weights is refused, in test_faults.
 START_TEST(int8_weights_are_enough) {
-  Bench bench("tvclassify weights=Int8_Weights.V1");
+  Bench bench("tvclassify weights=Int8_Weights.V1 precision=auto");
   const Meta meta = bench.classify(picture(1));
   ASSERT_TEXT(meta.status, "ok");
   ck_assert_uint_eq(meta.labels.size(), 4);
+}
+END_TEST
+
+START_TEST(fp32_is_what_float_weights_are) {
+  Bench bench("tvclassify weights=Tiny_Weights.V1 precision=fp32");
+  assert_scores(bench.classify(picture(1)), picture(1).scores, "fp32");
 }
 END_TEST
 
@@ -552,7 +559,7 @@ static Suite* make_suite() {
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
     {"results",    {scores_are_torchvisions, reference_executor_agrees, int8_weights_are_enough,
-                    meta_says_everything, legacy_file_format}},
+                    fp32_is_what_float_weights_are, meta_says_everything, legacy_file_format}},
     {"untouched",  {video_passes_untouched, odd_timestamps_pass, shared_pixels_are_not_copied,
                     own_meta_is_replaced_others_stay}},
     {"properties", {top_k_and_threshold_are_live, interval_carries_the_last_result, flush_forgets_the_last_result,

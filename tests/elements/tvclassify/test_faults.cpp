@@ -127,6 +127,8 @@ static const Fault kFaults[] = {
   {"D1", TINY "device=cuda", gst_library_error_quark, GST_LIBRARY_ERROR_INIT, {"cuda", "device=cpu"}},
   {"D1", "weights=Int8_Weights.V1 device=cuda", gst_core_error_quark, GST_CORE_ERROR_NOT_IMPLEMENTED, {"cuda:0", "int8", "device=cpu"}},
   {"D1", TINY "device=tpu", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"\"tpu\"", "cuda:N"}},
+  {"pair", "weights=Int8_Weights.V1 precision=fp32", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS,
+   {"precision=fp32", "weights=Int8_Weights.V1", "int8", "auto"}},
   {"pair", TINY "share=false model-id=a", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"share=false", "model-id"}},
   {"size", TINY "crop-size=2 resize-size=2", gst_library_error_quark, GST_LIBRARY_ERROR_SETTINGS, {"2"}},
 };
