@@ -337,8 +337,10 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
         return pushed;
       }
       case GST_EVENT_FLUSH_STOP: {
+        const bool active = GST_PAD_MODE(self->source) == GST_PAD_MODE_PUSH;
+        if (active) run->halt();
         const gboolean pushed = gst_pad_push_event(self->source, owned.release());
-        if (GST_PAD_MODE(self->source) != GST_PAD_MODE_PUSH) return pushed;
+        if (!active) return pushed;
         return run->end_flush() && pushed;
       }
       default:

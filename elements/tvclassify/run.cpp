@@ -307,7 +307,6 @@ GstFlowReturn Run::deliver() {
   {
     std::optional<StreamQueue::Taken> taken = queue_->take();
     if (!taken) return flow_;
-    if (forget_.exchange(false)) outlet_.forget();
     if (std::optional<Passing>& frame = taken->value.frame) {
       const bool go_on = outlet_.finish(*frame, taken->in_time, *counters_);
       measure();
@@ -407,6 +406,10 @@ void Run::begin_flush() {
     loading_->set_flushing(true);
   }
   announcer_->set_flushing(true);
+  halt();
+}
+
+void Run::halt() {
   const std::deque<StreamQueue::Entry> rest = stop_with(GST_FLOW_FLUSHING);
   // Waits for the source thread: an event that it pushes is older than those that are kept.
   gst_pad_pause_task(source_);
@@ -419,9 +422,8 @@ bool Run::end_flush() {
     loading_->set_flushing(false);
   }
   announcer_->set_flushing(false);
-  shut(GST_FLOW_FLUSHING);  // where no FLUSH_START came before
   intake_.forget();
-  forget_ = true;  // the source thread may be using the outlet
+  outlet_.forget();
   return resume();
 }
 

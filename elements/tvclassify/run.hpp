@@ -73,6 +73,9 @@ class Run {
   /// shut(FLUSHING) and resume(), for a flush; in between nobody waits for the model either, and
   /// the source pad's task is paused.
   void begin_flush();
+  /// Before FLUSH_STOP goes downstream, where perhaps no FLUSH_START came before: waits for the
+  /// source thread, whose frame must not come behind it.
+  void halt();
   bool end_flush();
   /// The end is near: shuts, cancels a download.
   void close();
@@ -134,7 +137,6 @@ class Run {
   std::atomic<GstClockTime> frame_duration_{GST_CLOCK_TIME_NONE};
   std::atomic<GstClockTime> measured_{0};  // from picture to result
   std::atomic<bool> cancelled_{false};     // jobs came to nothing
-  std::atomic<bool> forget_{false};        // the outlet is to forget what was
   std::uint64_t since_measured_ = 0;       // frames; source thread
   GstClockTime measured_at_ = 0;           // source thread
   std::uint64_t passed_ = 0;               // events; streaming thread

@@ -26,6 +26,7 @@ struct Controls {
   int delay = 0;
   int inside = 0;
   int loads = 0;
+  int models = 0;
   int largest_batch = 0;
   std::mt19937 random{1};
 };
@@ -39,8 +40,21 @@ constexpr std::size_t kClasses = 1000;
 constexpr float kMean[] = {0.485F, 0.456F, 0.406F};
 constexpr float kStd[] = {0.229F, 0.224F, 0.225F};
 
+template <typename F>
+auto locked(F&& body) {
+  const std::lock_guard lock(controls().mutex);
+  controls().changed.notify_all();
+  return body(controls());
+}
+
 class Stub final : public tv::inference::LoadedModel {
  public:
+  Stub() {
+    locked([](Controls& all) { ++all.models; });
+  }
+  ~Stub() override {
+    locked([](Controls& all) { --all.models; });
+  }
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
     const auto count = static_cast<std::size_t>(shape[0]);
     const std::size_t plane = input.size() / count / 3;
@@ -88,18 +102,10 @@ class StubBackend final : public tv::inference::Backend {
   std::string description() const override { return "stub"; }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
       const tv::inference::LoadRequest&) override {
-    const std::lock_guard lock(controls().mutex);
-    ++controls().loads;
+    locked([](Controls& all) { ++all.loads; });
     return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
   }
 };
-
-template <typename F>
-auto locked(F&& body) {
-  const std::lock_guard lock(controls().mutex);
-  controls().changed.notify_all();
-  return body(controls());
-}
 
 }  // namespace
 
@@ -127,6 +133,9 @@ void tv_stub_delay(int microseconds) {
 }
 int tv_stub_loads() {
   return locked([](Controls& all) { return all.loads; });
+}
+int tv_stub_models() {
+  return locked([](Controls& all) { return all.models; });
 }
 int tv_stub_largest_batch() {
   return locked([](Controls& all) { return all.largest_batch; });

@@ -16,6 +16,7 @@ struct StubControls {
   void (*fail)(int mode);          ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more
   void (*delay)(int microseconds);  ///< random delays of each inference, up to this
   int (*loads)();                   ///< since reset()
+  int (*models)();                  ///< that are loaded now
   int (*largest_batch)();           ///< since reset()
   void (*reset)();                  ///< all of it
 };
@@ -42,6 +43,7 @@ inline const StubControls& stub() {
     find(found.fail, "tv_stub_fail");
     find(found.delay, "tv_stub_delay");
     find(found.loads, "tv_stub_loads");
+    find(found.models, "tv_stub_models");
     find(found.largest_batch, "tv_stub_largest_batch");
     find(found.reset, "tv_stub_reset");
     return found;

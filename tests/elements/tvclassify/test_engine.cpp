@@ -234,6 +234,25 @@ START_TEST(a_flush_keeps_sticky_events_that_wait) {
 }
 END_TEST
 
+// Some send it alone. It may come at any moment of the source thread.
+START_TEST(a_flush_stop_alone_is_a_flush) {
+  stub().delay(100);
+  Bench bench(kStub + "max-in-flight=4");
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  for (int round = 0; round < 200; ++round) {
+    for (int i = 0; i < 3; ++i) bench.push(solid(i));
+    gst_harness_push_event(bench.harness(), gst_event_new_flush_stop(TRUE));
+    gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment));
+    while (bench.pull()) {
+    }
+    bench.push(solid(9, 255));
+    ck_assert_int_eq(next_meta(bench).best(), stub_class(9, true));
+  }
+  assert_balanced(bench);
+}
+END_TEST
+
 START_TEST(ready_lets_go_of_frames_inside) {
   Bench bench(kStub + "max-in-flight=2");
   for (int round = 0; round < 3; ++round) {
@@ -315,6 +334,53 @@ START_TEST(a_refusal_behind_eos_is_an_error) {
 }
 END_TEST
 
+static GstFlowReturn ending_chain(GstPad*, GstObject*, GstBuffer* buffer) {
+  gst_buffer_unref(buffer);
+  return GST_FLOW_EOS;
+}
+
+START_TEST(an_end_downstream_is_no_error) {
+  Bench bench(kStub);
+  bench.pass(solid(0));
+  gst_pad_set_chain_function(bench.harness()->sinkpad, ending_chain);
+  ck_assert_int_eq(bench.flow_of(solid(1)), GST_FLOW_EOS);
+  ck_assert(!gst_harness_push_event(bench.harness(), gst_event_new_eos()));
+  ck_assert_uint_eq(bench.errors().size(), 0);
+}
+END_TEST
+
+/// Until a frame has labels; the names of those before it do not matter.
+static Meta pass_until_labelled(Bench& bench, int red) {
+  while (true) {
+    bench.push(solid(red));
+    Meta meta = next_meta(bench);
+    if (!meta.labels.empty()) return meta;
+  }
+}
+
+// What was at the model when downstream refused was cancelled: live video is not busy with it.
+START_TEST(live_video_goes_on_after_a_refusal) {
+  Bench other(kStub), live(kStub + "latency-mode=live");
+  other.pass(solid(0));
+  pass_until_labelled(live, 0);
+  live.flush();
+  stub().reset();
+  stub().hold(1);
+  other.push(solid(1));
+  stub().wait_inside(1);
+  live.push(solid(2));  // waits for the model
+  ASSERT_TEXT(next_meta(live).reason, "late");
+  GstPadChainFunction chain = GST_PAD_CHAINFUNC(live.harness()->sinkpad);
+  gst_pad_set_chain_function(live.harness()->sinkpad, refusing_chain);
+  live.push(solid(3));
+  live.drain();
+  gst_pad_set_chain_function(live.harness()->sinkpad, chain);
+  gst_harness_push_upstream_event(live.harness(), gst_event_new_reconfigure());
+  stub().hold(0);
+  ck_assert_int_eq(pass_until_labelled(live, 4).best(), 4);
+}
+END_TEST
+
 // ---- queries ----------------------------------------------------------------------------------
 
 static GstQuery* latency_of(Bench& bench) {
@@ -322,6 +388,16 @@ static GstQuery* latency_of(Bench& bench) {
   ck_assert(gst_pad_peer_query(bench.harness()->sinkpad, query));
   return query;
 }
+
+START_TEST(latency_is_told_when_it_is_known) {
+  Bench bench(kStub);
+  bench.pass(solid(0));
+  ck_assert_uint_ge(bench.messages(GST_MESSAGE_LATENCY).size(), 1);
+  Bench live(kStub + "latency-mode=live");  // it says so by itself
+  live.pass(solid(0));
+  ck_assert_uint_eq(live.messages(GST_MESSAGE_LATENCY).size(), 0);
+}
+END_TEST
 
 START_TEST(latency_is_that_of_upstream_and_ours) {
   struct Row {
@@ -442,8 +518,60 @@ END_TEST
 START_TEST(a_dead_stream_holds_nobody) {
   const std::string settings = kStub + "batch-size=2 batch-timeout=1000000";
   Bench dead(settings), living(settings);
+  dead.pass(solid(0));
   living.push(solid(1));
   ck_assert_int_eq(next_meta(living).best(), 1);
+}
+END_TEST
+
+// Long before the timeout.
+START_TEST(nobody_waits_for_a_stream_that_has_ended) {
+  const std::string settings = kStub + "batch-size=2 batch-timeout=60000000000 max-in-flight=1";
+  Bench ended(settings), living(settings);
+  ended.push(solid(0));
+  gst_harness_push_event(ended.harness(), gst_event_new_eos());
+  next(ended);
+  living.push(solid(2));
+  ck_assert_int_eq(next_meta(living).best(), 2);
+}
+END_TEST
+
+START_TEST(a_flush_closes_the_batch_that_it_was_in) {
+  const std::string settings = kStub + "batch-size=3 batch-timeout=60000000000";
+  Bench flushed(settings), living(settings);
+  flushed.push(solid(1));
+  living.push(solid(2));
+  flushed.flush();
+  ck_assert_int_eq(next_meta(living).best(), 2);
+  ck_assert(flushed.pull() == nullptr);
+}
+END_TEST
+
+// The frames between them fill the element.
+START_TEST(frames_without_inference_hold_no_batch) {
+  Bench bench(kStub + "interval=2 batch-size=4 max-in-flight=4 batch-timeout=60000000000");
+  for (int i = 0; i < 16; ++i) ck_assert_int_eq(bench.push(solid(i)), GST_FLOW_OK);
+  bench.drain();
+  for (int i = 0; i < 16; ++i) ck_assert_int_eq(next_meta(bench).best(), i / 2 * 2);
+}
+END_TEST
+
+static BufferRef with_regions(int red, guint count) {
+  BufferRef buffer = solid(red);
+  for (guint i = 0; i < count; ++i)
+    gst_buffer_add_video_region_of_interest_meta(buffer.get(), "face", 8 * i, 0, 8, 8)->id =
+        static_cast<gint>(i);
+  return buffer;
+}
+
+START_TEST(regions_of_a_frame_travel_together) {
+  Bench bench(kStub + "inference-region=roi-list batch-size=4");
+  bench.pass(with_regions(0, 1));
+  for (int i = 0; i < 50; ++i) {
+    stub().reset();
+    bench.pass(with_regions(i, 4));
+    ck_assert_int_eq(stub().largest_batch(), 4);
+  }
 }
 END_TEST
 
@@ -477,7 +605,7 @@ END_TEST
 // ---- live video -------------------------------------------------------------------------------
 
 START_TEST(live_frames_leave_before_their_result) {
-  Bench bench(kStub + "latency-mode=live");
+  Bench bench(kStub + "latency-mode=live post-messages=true");
   // Nothing to infer, but it waits for the model, which warms up.
   BufferRef gap = solid(0);
   GST_BUFFER_FLAG_SET(gap.get(), GST_BUFFER_FLAG_GAP);
@@ -507,8 +635,32 @@ START_TEST(live_frames_leave_before_their_result) {
   ASSERT_TEXT(later.status, "skipped");
   ck_assert_int_eq(later.best(), 1);
   ck_assert_uint_eq(later.age, frames);
+  // It counts, and it is posted, although its frame has left.
+  GstStructure* stats = nullptr;
+  g_object_get(bench.element(), "stats", &stats, nullptr);
+  guint64 median = 0;
+  ck_assert(gst_structure_get_uint64(stats, "total-p50", &median) && median > 0);
+  gst_structure_free(stats);
+  int posted = 0;
+  for (const MessageRef& each : bench.messages(GST_MESSAGE_ELEMENT))
+    posted += gst_structure_has_name(gst_message_get_structure(each.get()), "tvclassify") ? 1 : 0;
+  ck_assert_int_eq(posted, 1);
   stub().hold(0);
   assert_balanced(bench);
+}
+END_TEST
+
+// None of the frames is there any more to be told so.
+START_TEST(live_failures_end_the_stream) {
+  Bench bench(kStub + "latency-mode=live max-consecutive-failures=3");
+  ck_assert_int_eq(bench.push(solid(0)), GST_FLOW_OK);
+  stub().fail(1);
+  while (bench.push(solid(1, 0, 255)) == GST_FLOW_OK) {
+  }
+  const std::vector<Seen> errors = bench.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  expect_contains(errors[0].text, "the stub hates blue");
+  expect_contains(errors[0].text, "3 in a row");
 }
 END_TEST
 
@@ -552,6 +704,7 @@ START_TEST(other_weights_take_over_between_two_frames) {
   ck_assert_int_eq(read_meta(bench.pass(solid(8)).get()).best(), 8);
   ck_assert_int_eq(changes(bench), 101);  // these, too
   ck_assert_int_eq(stub().loads(), 2);
+  ck_assert_int_eq(stub().models(), 1);  // the first one is gone
   assert_balanced(bench);
   ck_assert_uint_eq(counter(bench, "ok"), counter(bench, "frames-in"));
 }
@@ -608,14 +761,19 @@ static Suite* make_suite() {
       {each_frame_has_its_own_result_in_order, events_keep_their_place_among_frames_that_wait,
        a_full_element_makes_the_stream_wait});
   add("flushes", {a_flush_waits_for_no_inference, many_flushes_leave_nothing_stale,
-                  a_flush_keeps_sticky_events_that_wait, ready_lets_go_of_frames_inside,
-                  eos_leaves_after_the_last_result});
-  add("flow", {somebody_who_links_again_is_served, a_refusal_behind_eos_is_an_error});
-  add("queries", {latency_is_that_of_upstream_and_ours, upstream_gets_buffers_for_those_inside});
+                  a_flush_keeps_sticky_events_that_wait, a_flush_stop_alone_is_a_flush,
+                  ready_lets_go_of_frames_inside, eos_leaves_after_the_last_result});
+  add("flow", {somebody_who_links_again_is_served, a_refusal_behind_eos_is_an_error,
+               an_end_downstream_is_no_error, live_video_goes_on_after_a_refusal});
+  add("queries", {latency_is_told_when_it_is_known, latency_is_that_of_upstream_and_ours,
+                  upstream_gets_buffers_for_those_inside});
   add("sharing", {elements_that_want_the_same_load_once, sixteen_streams_share_one_model});
   add("batches", {streams_of_two_sizes_fill_one_batch, a_dead_stream_holds_nobody,
+                  nobody_waits_for_a_stream_that_has_ended, a_flush_closes_the_batch_that_it_was_in,
+                  frames_without_inference_hold_no_batch, regions_of_a_frame_travel_together,
                   an_error_stays_the_streams_own, a_batch_that_does_not_fit_is_tried_in_parts});
-  add("live", {live_frames_leave_before_their_result, live_frames_wait_for_a_result_that_is_quick});
+  add("live", {live_frames_leave_before_their_result, live_failures_end_the_stream,
+               live_frames_wait_for_a_result_that_is_quick});
   add("other weights",
       {other_weights_take_over_between_two_frames, weights_that_cannot_be_had_change_nothing,
        properties_set_together_are_one_change, the_last_of_two_changes_wins});
