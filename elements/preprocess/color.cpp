@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "elements/preprocess/frame_view.hpp"
+
 namespace tv::preprocess {
 namespace {
 

@@ -1,5 +1,5 @@
 // YUV to RGB in integers. Every path (reference, SIMD, a GPU) uses these constants and this
-// formula, so that they agree bit for bit. Private to this folder.
+// formula, so that they agree bit for bit. C++17: kernels include it. Private to this folder.
 //
 // Chroma is interpolated linearly to each luma position, in sixteenths: u16 and v16 are 16 times
 // the interpolated sample without any rounding (quarters of a row times quarters of a column).
@@ -15,10 +15,14 @@
 // result is within 0.04 of the exact one.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
-#include "elements/preprocess/frame_view.hpp"
+#include "elements/preprocess/host_device.hpp"
+
+namespace tv {
+enum class ColorMatrix : std::uint8_t;  // frame_view.hpp, which is C++20
+enum class ColorRange : std::uint8_t;
+}  // namespace tv
 
 namespace tv::preprocess {
 
@@ -34,11 +38,12 @@ struct Rgb {
   std::uint8_t r, g, b;
 };
 
-inline std::uint8_t to_byte(std::int32_t value) {
-  return static_cast<std::uint8_t>(std::clamp(value, 0, 255));
+TV_HOST_DEVICE constexpr std::uint8_t to_byte(std::int32_t value) {
+  return static_cast<std::uint8_t>(clamped(value, 0, 255));
 }
 
-inline Rgb yuv_to_rgb(const YuvConstants& k, std::int32_t y, std::int32_t u16, std::int32_t v16) {
+TV_HOST_DEVICE constexpr Rgb yuv_to_rgb(const YuvConstants& k, std::int32_t y, std::int32_t u16,
+                                        std::int32_t v16) {
   const auto mul = [](std::int32_t a, std::int32_t factor) {
     return (a * factor + (1 << 14)) >> 15;
   };
@@ -56,14 +61,15 @@ struct ChromaTap {
 
 /// `position`: luma sample in the planes; `shift`: 0 or 1, log2 of the subsampling; [low, high]:
 /// the chroma samples of the picture, beyond which the outermost one is repeated.
-inline ChromaTap chroma_tap(int position, int shift, bool cosited, int low, int high) {
+TV_HOST_DEVICE constexpr ChromaTap chroma_tap(int position, int shift, bool cosited, int low,
+                                              int high) {
   if (shift == 0) return {position, position, 4};
   const int near_index = position >> 1;
   const bool odd = (position & 1) != 0;
   // Half-way: sample i lies at luma 2 i + 0.5, a quarter of a chroma step from both of its lumas.
   const int neighbour = odd || cosited ? near_index + 1 : near_index - 1;
   const int weight = cosited ? (odd ? 2 : 4) : 3;
-  return {std::clamp(near_index, low, high), std::clamp(neighbour, low, high), weight};
+  return {clamped(near_index, low, high), clamped(neighbour, low, high), weight};
 }
 
 }  // namespace tv::preprocess

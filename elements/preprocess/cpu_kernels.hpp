@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "elements/preprocess/color.hpp"
+#include "elements/preprocess/frame_view.hpp"
 #include "model_registry/transforms/plan.hpp"
 
 namespace tv::preprocess {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "elements/preprocess/color.hpp"
+#include "elements/preprocess/frame_view.hpp"
 #include "model_registry/transforms/plan.hpp"
 
 namespace tv::preprocess {

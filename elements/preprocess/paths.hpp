@@ -13,7 +13,13 @@ namespace tv::preprocess {
 std::unique_ptr<Preprocessor> make_reference(Plan plan);
 std::unique_ptr<Preprocessor> make_fast(Plan plan);
 
-/// Whether `frame` has the plan's size, lies in its planes, has all its planes and room in `out`.
+/// Whether the plan's parts fit each other: one that was changed by hand must not lead to reads
+/// outside the frame.
+Status check_plan(const Plan& plan);
+
+/// Whether `frame` has the plan's size, lies in its planes and has all of them. Does not read them.
+Status check_frame(const Plan& plan, const FrameView& frame);
+/// check_frame(), and whether there is room in `out`.
 Status check_run(const Plan& plan, const FrameView& frame, std::span<const float> out);
 
 /// The chroma samples of the picture and its margin, across and down the component's plane.

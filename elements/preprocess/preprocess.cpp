@@ -42,7 +42,6 @@ Status check_planes(const FrameView& frame) {
   return {};
 }
 
-// A Plan is plain data: one that was changed by hand must not lead to reads outside the frame.
 Status check_axis(const AxisTaps& taps, int outputs, int size, int begin, int end, bool fixed) {
   const auto n = static_cast<std::size_t>(std::max(outputs, 0));
   const std::size_t weights = n * static_cast<std::size_t>(std::max(taps.stride, 0));
@@ -66,6 +65,8 @@ Status check_axis(const AxisTaps& taps, int outputs, int size, int begin, int en
   return invalid("the plan contradicts itself", "take it from make_plan() unchanged");
 }
 
+}  // namespace
+
 Status check_plan(const Plan& plan) {
   const bool fixed = plan.backend == TransformsBackend::kPil;
   if (plan.crop_size < 1 || plan.crop_size > kMaxSide || plan.x0 < 0 || plan.y0 < 0 ||
@@ -77,9 +78,7 @@ Status check_plan(const Plan& plan) {
                     plan.source_bottom, fixed);
 }
 
-}  // namespace
-
-Status check_run(const Plan& plan, const FrameView& frame, std::span<const float> out) {
+Status check_frame(const Plan& plan, const FrameView& frame) {
   if (static_cast<std::size_t>(frame.format) >= pixel_formats().size())
     return invalid("the frame's pixel format is none of the known ones");
   if (frame.width != plan.width || frame.height != plan.height)
@@ -102,11 +101,16 @@ Status check_run(const Plan& plan, const FrameView& frame, std::span<const float
     return invalid("the margin of a picture of " + size_text(frame.width, frame.height) + " at (" +
                    std::to_string(frame.crop_x) + ", " + std::to_string(frame.crop_y) +
                    ") does not lie in planes of " + size_text(frame.full_width, frame.full_height));
+  return check_planes(frame);
+}
+
+Status check_run(const Plan& plan, const FrameView& frame, std::span<const float> out) {
+  TV_RETURN_IF_ERROR(check_frame(plan, frame));
   const auto crop = static_cast<std::size_t>(plan.crop_size);
   if (out.size() != 3 * crop * crop)
     return invalid("the output has room for " + std::to_string(out.size()) + " values, expected " +
                    std::to_string(3 * crop * crop));
-  return check_planes(frame);
+  return {};
 }
 
 NormalizeTable normalize_table(const Transforms& recipe) {
