@@ -21,7 +21,8 @@ std::string device_text(const Device& device) {
 
 Result<Model> build(const ModelSpec& spec) {
   if (spec.model) return *spec.model;
-  const std::string_view builder = spec.weights ? spec.weights->builder : spec.builder;
+  const bool own = spec.weights && spec.builder.empty();
+  const std::string_view builder = own ? spec.weights->builder : std::string_view(spec.builder);
   const BuildOptions options{
       .weights = spec.weights,
       .num_classes = spec.num_classes,

@@ -96,7 +96,8 @@ using BackendOpenFn = Backend* (*)(int version);
 /// Everything an application needs to go from a weights name to logits.
 struct ModelSpec {
   const Weights* weights = nullptr;  ///< the entry; nullptr: `builder` with random initialisation
-  std::string builder = {};          ///< with weights: ignored
+  /// Whose network; empty: the weights' own. Another one is a quantized builder with float weights.
+  std::string builder = {};
   /// A local file for the architecture instead of the entry's own; no digest is asked of it.
   std::string weights_file = {};
   /// What that file must have; empty: anything.

@@ -76,7 +76,7 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
   add(key, group);
   if (spec.weights) {
     add(key, spec.weights->name());
-    add(key, spec.weights->builder);
+    add(key, spec.builder.empty() ? spec.weights->builder : spec.builder);
     add(key, spec.weights->sha256);
     add(key, spec.weights->url);
     add(key, spec.weights->file);

@@ -15,12 +15,15 @@ Error wrong(std::string what, std::string hint) {
 }
 
 /// weights=NAME beside model=BUILDER: an entry's name, or as in Python the entry alone ("DEFAULT").
+/// A quantized builder also takes those of the float one, as in Python with quantize=False.
 Result<const Weights*> entry_of_builder(const std::string& name, const std::string& builder) {
   // Neither enums nor entries nor builders have a dot in them.
+  const std::string floats(float_builder(builder));
   if (name.find('.') == std::string::npos)
-    if (const auto own = resolve_weights(builder + "." + name)) return own;
+    for (const std::string& owner : {builder, floats})
+      if (const auto own = resolve_weights(owner + "." + name)) return own;
   TV_ASSIGN_OR_RETURN(const Weights* const found, resolve_weights(name));
-  if (found->builder == builder) return found;
+  if (found->builder == builder || found->builder == floats) return found;
   return wrong("weights " + found->name() + " belong to " + std::string(found->builder) +
                    ", not to model=" + builder,
                "leave model out, or choose weights of " + builder);
@@ -46,9 +49,7 @@ Result<Selection> legacy(const std::string& builder, bool pretrained) {
   TV_ASSIGN_OR_RETURN(LegacyChoice choice, legacy_weights(builder, {.pretrained = pretrained}));
   const std::string today = choice.weights ? choice.weights->name() : "none";
   return Selection{
-      choice.weights,
-      // A quantized builder's weights without quantize are the float builder's.
-      choice.weights ? std::string(choice.weights->builder) : builder,
+      choice.weights, builder,
       wrong(std::move(choice.warnings.back()), "say weights=" + today + " instead of pretrained")};
 }
 

@@ -11,8 +11,10 @@ namespace tv {
 
 struct Selection {
   const Weights* weights = nullptr;  ///< nullptr: random initialisation, or a local file alone
-  std::string builder;               ///< "resnet50"
-  Error deprecation;                 ///< `what` is empty where nothing deprecated was used
+  /// "resnet50"; "quantized_resnet50" with weights of resnet50: the float network in the form made
+  /// for quantisation, where some activations are others.
+  std::string builder;
+  Error deprecation;  ///< `what` is empty where nothing deprecated was used
 
   /// What results call it: the entry's name, or the builder's where there is no entry.
   std::string name() const { return weights ? weights->name() : builder; }

@@ -69,6 +69,12 @@ Error no_such_builder(std::string_view name) {
           similar.empty() ? "a name looks like resnet50" : "nearest: " + join(similar)};
 }
 
+// The element has no quantize: there an entry says it.
+std::string int8_weights_of(const std::string& builder) {
+  const auto entries = get_model_weights(builder);
+  return entries ? "weights=" + std::string(entries->front()->enum_name) + ".DEFAULT" : "";
+}
+
 // What to do with a file that another builder's network fits ("" for none).
 std::string hint_of(const std::string& likely, const graph::Network& network) {
   const models::ModelRow* const file = find_row(likely);
@@ -79,7 +85,8 @@ std::string hint_of(const std::string& likely, const graph::Network& network) {
            " with quantize=false";
   if (file->quantization && !network.int8() &&
       (likely == network.builder() || file->quantization->float_builder == network.builder()))
-    return "the file is int8: build " + likely + " with quantize=true";
+    return "the file is int8: build " + likely +
+           " with quantize=true, or name int8 weights: " + int8_weights_of(likely);
   return likely == network.builder() ? "" : "the file looks like " + likely;
 }
 

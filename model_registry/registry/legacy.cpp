@@ -27,13 +27,6 @@ const Weights* first_version(std::string_view builder) {
   return nullptr;
 }
 
-// The builder whose enum `pretrained` speaks of.
-std::string_view builder_of_enum(std::string_view builder, bool quantize) {
-  if (builder.starts_with(kQuantizedPrefix) && !quantize)
-    builder.remove_prefix(kQuantizedPrefix.size());
-  return builder;
-}
-
 struct Listeners {
   std::mutex mutex;
   WarningHandler handler;
@@ -47,13 +40,18 @@ Listeners& listeners() {
 
 }  // namespace
 
+std::string_view float_builder(std::string_view builder) {
+  if (builder.starts_with(kQuantizedPrefix)) builder.remove_prefix(kQuantizedPrefix.size());
+  return builder;
+}
+
 Result<LegacyChoice> legacy_weights(std::string_view builder, const LegacyArguments& arguments) {
   TV_ASSIGN_OR_RETURN(const auto known, get_model_weights(builder));
   const std::string name(known.front()->builder);
   LegacyChoice choice;
   std::string meaning = "weights=none";
   if (arguments.pretrained) {
-    choice.weights = first_version(builder_of_enum(name, arguments.quantize));
+    choice.weights = first_version(arguments.quantize ? name : float_builder(name));
     if (!choice.weights)
       return Error{Code::kNotFound,
                    name + ": pretrained=true means IMAGENET1K_V1, and there is no such entry",

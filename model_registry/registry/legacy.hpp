@@ -14,6 +14,10 @@
 
 namespace tv {
 
+/// The builder whose enum a builder takes without quantize: "resnet18" of "quantized_resnet18", and
+/// of "resnet18" itself.
+std::string_view float_builder(std::string_view builder);
+
 /// What somebody passed in an old way.
 struct LegacyArguments {
   bool pretrained = false;

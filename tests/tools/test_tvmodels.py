@@ -415,6 +415,31 @@ def test_run_with_weights(world, tmp_path, out, batch, source):
     assert (load(out) - expected).abs().max() <= 1e-4 * expected.abs().max()
 
 
+def test_run_a_quantizable_network_with_float_weights(world, tmp_path, out):
+    """quantization.mobilenet_v2(quantize=False) takes the float enum's entries, and has other activations."""
+    torch.manual_seed(0)
+    plain = models.mobilenet_v2(num_classes=6).eval()
+    for module in plain.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # beyond the 6 of ReLU6
+            torch.nn.init.constant_(module.weight, 1.2)
+            torch.nn.init.constant_(module.bias, 1.5)
+    quantizable = models.quantization.mobilenet_v2(num_classes=6).eval()
+    quantizable.load_state_dict(plain.state_dict())
+    save(tmp_path / "w.pth", plain.state_dict())
+    (tmp_path / "w.json").write_text(json.dumps({
+        "enum": "Small_Weights", "entry": "V1", "builder": "mobilenet_v2", "file": "w.pth", "categories": list("abcdef")}))
+    x = torch.randn(1, 3, 64, 64)
+    save(tmp_path / "x.pt", x)
+    with torch.inference_mode():
+        expected = quantizable(x)
+        assert (plain(x) - expected).abs().max() > 1e-2 * expected.abs().max()
+    arguments = ["--weights", "Small_Weights.V1", "--input", tmp_path / "x.pt", "--output", out]
+    world.good("run", "--model", "quantized_mobilenet_v2", *arguments, environment={"TV_WEIGHTS_PATH": str(tmp_path)})
+    assert (load(out) - expected).abs().max() <= 1e-4 * expected.abs().max()
+    assert "mobilenet_v2" in world.bad(1, "run", "--model", "quantized_resnet18", *arguments,
+                                       environment={"TV_WEIGHTS_PATH": str(tmp_path)}).stderr
+
+
 def network_for(builder, side):
     """A fine-tuned torchvision network for images of another size than 224."""
     torch.manual_seed(side)

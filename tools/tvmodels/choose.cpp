@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "model_registry/registry/legacy.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tools/tvmodels/interrupt.hpp"
 #include "tools/tvmodels/output.hpp"
@@ -14,13 +15,18 @@ namespace tv::cli {
 namespace {
 
 // --weights of a command that has --model: an entry's name, or as in Python the entry alone
-// ("DEFAULT").
+// ("DEFAULT"). A quantized builder also takes the float builder's, as in Python with
+// quantize=False.
 Result<const Weights*> weights_of_model(const std::string& builder, const std::string& name) {
   // Neither enums nor entries nor builders have a dot in them.
   const bool entry_alone = name.find('.') == std::string::npos;
-  TV_ASSIGN_OR_RETURN(const Weights* weights,
-                      resolve_weights(entry_alone ? builder + "." + name : name));
-  if (weights->builder == builder) return weights;
+  const std::string_view twin = float_builder(builder);
+  auto found = resolve_weights(entry_alone ? builder + "." + name : name);
+  if (!found && entry_alone && twin != builder)
+    if (auto floats = resolve_weights(std::string(twin) + "." + name)) found = floats;
+  if (!found) return found;
+  const Weights* const weights = *found;
+  if (weights->builder == builder || weights->builder == twin) return weights;
   return Error{
       Code::kInvalidArgument,
       weights->name() + " is for " + std::string(weights->builder) + ", not for " + builder,

@@ -3,8 +3,10 @@
 #include "elements/tvclassify/selection.hpp"
 
 #include <cmath>
+#include <cstdio>
 #include <memory>
 
+#include "elements/inference/engine.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
@@ -38,10 +40,16 @@ static const ChoiceRow kChoices[] = {
    "resnet50: pretrained=false is deprecated and means weights=none (say weights=none instead of pretrained)"},
   {"", "resnet50", false, "x.pth", "resnet50", "",
    "resnet50: pretrained=false is deprecated and means weights=none (say weights=none instead of pretrained)"},
-  {"", "quantized_resnet50", true, "", "resnet50", "ResNet50_Weights.IMAGENET1K_V1",
-   "quantized_resnet50: pretrained=true is deprecated and means weights=ResNet50_Weights.IMAGENET1K_V1; "
-   "ResNet50_Weights.DEFAULT names the most up-to-date weights "
-   "(say weights=ResNet50_Weights.IMAGENET1K_V1 instead of pretrained)"},
+  // In the form made for quantisation, whose activations are ReLU where mobilenet_v2 has ReLU6.
+  {"", "quantized_mobilenet_v2", true, "", "quantized_mobilenet_v2", "MobileNet_V2_Weights.IMAGENET1K_V1",
+   "quantized_mobilenet_v2: pretrained=true is deprecated and means weights=MobileNet_V2_Weights.IMAGENET1K_V1; "
+   "MobileNet_V2_Weights.DEFAULT names the most up-to-date weights "
+   "(say weights=MobileNet_V2_Weights.IMAGENET1K_V1 instead of pretrained)"},
+  {"MobileNet_V2_Weights.IMAGENET1K_V1", "quantized_mobilenet_v2", {}, "",
+   "quantized_mobilenet_v2", "MobileNet_V2_Weights.IMAGENET1K_V1", ""},
+  {"imagenet1k_v2", "quantized_resnet50", {}, "", "quantized_resnet50", "ResNet50_Weights.IMAGENET1K_V2", ""},
+  // Both enums have it: the builder's own comes first.
+  {"DEFAULT", "quantized_resnet50", {}, "", "quantized_resnet50", "ResNet50_QuantizedWeights.IMAGENET1K_FBGEMM_V2", ""},
 };
 
 struct RefusalRow {
@@ -57,6 +65,8 @@ static const RefusalRow kRefusals[] = {
   {"", "resnet50", {}, "", Code::kInvalidArgument, {"model=resnet50 says nothing of weights", "weights=DEFAULT", "weights=none"}},
   {"resnet18", "resnet50", {}, "", Code::kInvalidArgument,
    {"ResNet18_Weights.IMAGENET1K_V1 belong to resnet18, not to model=resnet50", "leave model out"}},
+  {"ResNet50_QuantizedWeights.DEFAULT", "resnet50", {}, "", Code::kInvalidArgument, {"belong to quantized_resnet50"}},
+  {"ResNet18_Weights.DEFAULT", "quantized_resnet50", {}, "", Code::kInvalidArgument, {"belong to resnet18"}},
   {"Tiny_Weights.V1", "resnet50", {}, "", Code::kInvalidArgument, {"Tiny_Weights.V1 belong to squeezenet1_1"}},
   {"DEFAULT", "resnet50", true, "", Code::kInvalidArgument,
    {"weights=DEFAULT and pretrained=true contradict each other", "leave pretrained out"}},
@@ -178,6 +188,61 @@ START_TEST(a_local_file_needs_no_entry) {
 }
 END_TEST
 
+// ---- quantized builders with float weights ----------------------------------------------------
+
+/// A file with random numbers of that network. In float every bias is far above 6, so that ReLU6
+/// cuts.
+static std::string random_file(const std::string& builder, bool quantize) {
+  const auto ready = inference::load_model({.builder = builder, .quantize = quantize, .seed = 7});
+  ck_assert(ready);
+  const auto state = ready->model->state_dict();
+  ck_assert(state);
+  for (const auto& [name, view] : *state) {
+    if (quantize || !name.ends_with(".bias")) continue;
+    auto* const values = reinterpret_cast<float*>(const_cast<std::byte*>(view.data));
+    for (std::int64_t i = 0; i < view.sizes[0]; ++i) values[i] += 5 + static_cast<float>(i % 5);
+  }
+  const std::string path = fixture("random_" + builder + ".pth");
+  ck_assert(write_state_dict(path, *state, ready->network->module_versions()));
+  return path;
+}
+
+START_TEST(float_weights_of_a_quantized_builder_build_its_own_float_network) {
+  const std::string file = random_file("mobilenet_v2", false);
+  const auto seen = [&](const std::string& settings) {
+    Bench bench("tvclassify weights-file=" + file + " " + settings, rgb_caps(64, 48));
+    return bench.classify(picture(0)).top.value();
+  };
+  const std::string weights = " weights=MobileNet_V2_Weights.IMAGENET1K_V1";
+  const auto plain = seen("model=mobilenet_v2" + weights);
+  const auto quantizable = seen("model=quantized_mobilenet_v2" + weights);
+  // ReLU6 cuts what ReLU lets pass, and neither is the other's shared model.
+  ck_assert(plain.score != quantizable.score);
+  // Without an entry it is the same network.
+  ck_assert(quantizable.score == seen("model=quantized_mobilenet_v2").score);
+  // What pretrained=true means, and what its warning names.
+  ck_assert(quantizable.score == seen("model=quantized_mobilenet_v2 pretrained=true").score);
+  std::remove(file.c_str());
+}
+END_TEST
+
+START_TEST(an_int8_file_tells_how_this_element_reads_it) {
+  const std::string file = random_file("quantized_shufflenet_v2_x0_5", true);
+  Bench bench("tvclassify model=quantized_shufflenet_v2_x0_5 weights-file=" + file);
+  ck_assert_int_eq(bench.push(rgb_buffer(picture(0))), GST_FLOW_ERROR);
+  const std::vector<Seen> errors = bench.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  const std::string entry = "weights=ShuffleNet_V2_X0_5_QuantizedWeights.DEFAULT";
+  expect_contains(errors[0].text, "the file is int8");
+  expect_contains(errors[0].text, entry);
+  // It does what it says.
+  Bench followed("tvclassify " + entry + " weights-file=" + file);
+  ck_assert_int_eq(followed.push(rgb_buffer(picture(0))), GST_FLOW_OK);
+  ck_assert_uint_eq(followed.errors().size(), 0);
+  std::remove(file.c_str());
+}
+END_TEST
+
 // ---- on the bus -------------------------------------------------------------------------------
 
 /// Starts twice, with a file that loads into nothing: what is said before that, and how often.
@@ -250,6 +315,10 @@ static Suite* make_suite() {
   tcase_add_test(random, seeds_decide);
   tcase_add_test(random, a_local_file_needs_no_entry);
   suite_add_tcase(suite, random);
+  TCase* quantized = tcase_create("quantized");
+  tcase_add_test(quantized, float_weights_of_a_quantized_builder_build_its_own_float_network);
+  tcase_add_test(quantized, an_int8_file_tells_how_this_element_reads_it);
+  suite_add_tcase(suite, quantized);
   TCase* bus = tcase_create("bus");
   tcase_add_test(bus, pretrained_warns_once);
   tcase_add_test(bus, licences_are_named_once);
