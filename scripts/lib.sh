@@ -23,9 +23,9 @@ quietly() { # command...
 debian_version() { (. /etc/os-release 2>/dev/null && [ "$ID" = debian ] && echo "${VERSION_ID%%.*}") || echo 0; }
 
 check_distribution() {
-  local ID=unknown VERSION_ID=0
+  local ID=unknown VERSION_ID=0 PRETTY_NAME='' release=${TV_OS_RELEASE:-/etc/os-release}
   # shellcheck source=/dev/null
-  [ -r /etc/os-release ] && . /etc/os-release
+  [ -r "$release" ] && . "$release"
   if [ "$ID" != debian ] || [ "${VERSION_ID%%.*}" -lt 12 ]; then
     die "this script sets up Debian 12 or newer; this is ${PRETTY_NAME:-$ID}" \
       "install what scripts/packages.txt and scripts/pins.tsv list by hand, then use meson as README.md shows"
@@ -60,6 +60,9 @@ install_packages() { # group...
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null ||
       die "not root, and there is no sudo, to install: ${missing[*]}" "as root, run: apt-get install ${missing[*]}"
+    # Asks for a password where it needs one; a refusal is no fault of the network.
+    sudo apt-get --version >/dev/null || die "sudo refuses, and these have to be installed: ${missing[*]}" \
+      "as root, run: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
   quietly "${as_root[@]}" apt-get update || die "apt-get update failed" "check the network and /etc/apt/sources.list"

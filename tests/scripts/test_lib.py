@@ -15,12 +15,12 @@ def shell(tmp_path):
     programs.mkdir()
     temporary.mkdir()
 
-    def call(line, **scripts):
+    def call(line, TV_OS_RELEASE="/etc/os-release", **scripts):
         for name, text in scripts.items():
             (programs / name.replace("_", "-")).write_text(f"#!/bin/sh\n{text}\n")
             (programs / name.replace("_", "-")).chmod(0o755)
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(temporary),
-                       "TV_BUILD_DIR": str(tmp_path / "build")}
+                       "TV_BUILD_DIR": str(tmp_path / "build"), "TV_OS_RELEASE": str(TV_OS_RELEASE)}
         result = subprocess.run(["bash", "-c", f'. "{LIBRARY}"\n{line}'], env=environment, capture_output=True, text=True,
                                 timeout=60)
         assert list(temporary.iterdir()) == []
@@ -49,6 +49,47 @@ def test_a_failing_package_manager(shell, step):
     assert "check the network" in result.stderr
     if step == "install":
         assert "gstreamer1.0-x" in result.stderr and "apt update says" not in result.stderr
+
+
+AS_USER = {"id": "echo 1000", "dpkg_query": "exit 1"}
+
+
+def test_a_refusing_sudo(shell):
+    result = shell("install_packages demo", **AS_USER, sudo="echo a password is required >&2; exit 1", apt_get="exit 100")
+    assert result.returncode == 1 and "error: sudo refuses" in result.stderr and "a password is required" in result.stderr
+    assert "as root, run: apt-get install gstreamer1.0-x" in result.stderr and "network" not in result.stderr
+
+
+def test_no_sudo(shell):
+    result = shell('command() { [ "$2" != sudo ] && builtin command "$@"; }\ninstall_packages demo', **AS_USER)
+    assert result.returncode == 1 and "error: not root, and there is no sudo" in result.stderr
+    assert "as root, run: apt-get install gstreamer1.0-x" in result.stderr
+
+
+def test_another_machine(shell):
+    result = shell("check_distribution", uname="echo riscv64")
+    assert result.returncode == 1
+    assert "riscv64" in result.stderr and "x86_64" in result.stderr
+    assert shell("check_distribution", uname="echo x86_64").returncode == 0
+
+
+def test_another_distribution(shell, tmp_path):
+    for text, words in (("ID=fedora\nVERSION_ID=41\nPRETTY_NAME=Fedora", "this is Fedora"),
+                        ("ID=debian\nVERSION_ID=11\nPRETTY_NAME=Bullseye", "this is Bullseye")):
+        (tmp_path / "os-release").write_text(text)
+        result = shell("check_distribution", TV_OS_RELEASE=tmp_path / "os-release")
+        assert result.returncode == 1 and words in result.stderr and "by hand" in result.stderr
+
+
+def test_a_failing_pip(shell, tmp_path):
+    programs = tmp_path / "venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, text in (("python", ""), ("pip", "echo no route to host >&2; exit 1")):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    result = shell(f'venv="{tmp_path}/venv"; install_wheels demo')
+    assert result.returncode == 1 and "no route to host" in result.stderr
+    assert "error: pip could not install: numpy==" in result.stderr and "check the network" in result.stderr
 
 
 def test_nothing_to_install(shell):

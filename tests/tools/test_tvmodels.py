@@ -305,6 +305,25 @@ def test_verify_lists_what_does_not_fit(world):
     assert "fc.weight [6, 512], expected [1000, 512]" in result.stderr and "f37072fd" in result.stderr
     result = world.bad(1, "verify", "six.pth", "--weights", "resnet50")
     assert "layer1.0.conv3.weight" in result.stderr
+    # The message names the first of them, the output all.
+    wanted = {k: tuple(v.shape) for k, v in models.resnet50().state_dict().items() if "num_batches" not in k}
+    found = {k: tuple(v.shape) for k, v in world.model.state_dict().items()}
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert {words[1] for words in lines if words[0] == "missing"} == wanted.keys() - found.keys()
+    assert {words[1] for words in lines if words[0] == "shape"} == {k for k in wanted if found.get(k, wanted[k]) != wanted[k]}
+
+
+@pytest.mark.parametrize("value, good", [(float("nan"), False), (float("inf"), False), (3e38, True)])
+def test_verify_refuses_numbers_that_loading_refuses(world, tmp_path, value, good):
+    state = world.model.state_dict()
+    state["fc.weight"] = state["fc.weight"].clone()
+    state["fc.weight"][3, 5] = value
+    path = save(tmp_path / "o.pth", state)
+    (tmp_path / "o.json").write_text(json.dumps({
+        "enum": "Odd_Weights", "entry": "V1", "builder": "resnet18", "file": "o.pth", "categories": CATEGORIES}))
+    result = world.call("verify", path, "--weights", "Odd_Weights.V1", environment={"TV_WEIGHTS_PATH": str(tmp_path)})
+    assert fields(result.stdout)["fits"] == "resnet18 with 6 classes"
+    assert (result.returncode, "fc.weight holds a NaN or an infinity" in result.stderr) == ((0, False) if good else (1, True))
 
 
 def test_verify_refuses_what_is_no_weight_file(world, tmp_path):

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <utility>
 
 #include "model_registry/checkpoint/checkpoint.hpp"
+#include "model_registry/checkpoint/tensor.hpp"
+#include "model_registry/graph/bind.hpp"
 #include "model_registry/hub/hub.hpp"
 #include "model_registry/models/models.hpp"
 #include "model_registry/registry/registry.hpp"
@@ -63,19 +66,42 @@ int check_digest(const FileBytes& file, const Weights& weights) {
                  "tvmodels fetch " + weights.name()});
 }
 
+// An error names the first five.
+void show_misfit(const graph::Misfit& misfit) {
+  const std::pair<std::string_view, const std::vector<std::string>*> kLists[] = {
+      {"missing", &misfit.missing},
+      {"unexpected", &misfit.unexpected},
+      {"shape", &misfit.shapes},
+      {"type", &misfit.types}};
+  for (const auto& [what, names] : kLists)
+    for (const std::string& name : *names) line(what, name);
+}
+
+// Loading refuses a network whose results would be none.
+int check_numbers(const FileBytes& file, const Checkpoint& checkpoint) {
+  for (const auto& [name, value] : checkpoint.entries)
+    if (const TensorView* tensor = value.tensor(); tensor && has_nonfinite(*tensor))
+      return report({Code::kBadCheckpoint,
+                     file.path + ": tensor " + name + " holds a NaN or an infinity",
+                     "it cannot be loaded: train it again, or take an earlier checkpoint"});
+  return kOk;
+}
+
 int check_fit(const FileBytes& file, const Checkpoint& checkpoint, const Weights& weights) {
   const std::string architecture =
       std::string(weights.builder) + " with " + std::to_string(weights.num_classes()) + " classes";
   const auto model =
       get_model(weights.builder, {.weights = &weights, .quantize = implies_quantize(weights)});
   if (!model) return line("fits", "not checked"), report(model.error());
-  if (auto bound = bind_checkpoint(checkpoint, *model->network); !bound) {
+  auto bound = bind_checkpoint(checkpoint, *model->network);
+  if (!bound) {
     line("fits", "no");
+    show_misfit(graph::compare(checkpoint, *model->network));
     bound.error().what = file.path + ": " + bound.error().what;
     return report(bound.error());
   }
   line("fits", architecture);
-  return kOk;
+  return check_numbers(file, checkpoint);
 }
 
 int run(const Arguments& arguments) {
