@@ -80,8 +80,12 @@ tv::Status classify(const char* name, const char* path) {
   // Step 1: choose the weights
   TV_ASSIGN_OR_RETURN(const tv::Weights* const weights, tv::resolve_weights(name));
 
-  // Step 2: build the model and load them (downloaded on first use)
-  TV_ASSIGN_OR_RETURN(const auto ready, tv::inference::load_model({.weights = weights}));
+  // Step 2: build the model with them (downloaded on first use)
+  TV_ASSIGN_OR_RETURN(
+      const tv::Model model,
+      tv::get_model(weights->builder,
+                    {.weights = weights, .quantize = tv::implies_quantize(*weights)}));
+  TV_ASSIGN_OR_RETURN(const auto ready, tv::inference::load_model({.model = model}));
 
   // Step 3: preprocess as the weights want it
   TV_ASSIGN_OR_RETURN(const Picture picture, read_picture(path));
@@ -94,8 +98,14 @@ tv::Status classify(const char* name, const char* path) {
   // Step 4: predict, and name the best category
   TV_ASSIGN_OR_RETURN(const auto logits,
                       ready.model->run(batch, {1, 3, plan.crop_size, plan.crop_size}));
-  for (const auto& [index, score] : tv::inference::top_k(logits, 1)) {
-    const std::string category(weights->categories[static_cast<std::size_t>(index)]);
+  const auto best = tv::inference::top_k(logits, 1);
+  if (best.empty())
+    return tv::Error{tv::Code::kInternal, std::string(path) + ": the logits are no numbers", ""};
+  for (const auto& [index, score] : best) {
+    const auto at = static_cast<std::size_t>(index);
+    const std::string category = at < weights->categories.size()
+                                     ? std::string(weights->categories[at])
+                                     : "class " + std::to_string(index);
     std::printf("%s: %.1f%%\n", category.c_str(), 100 * static_cast<double>(score));
   }
   return {};
