@@ -368,6 +368,71 @@ START_TEST(cancelled_pictures_are_not_run_nor_told) {
 }
 END_TEST
 
+// Who looks at a job of before a flush sees that nothing comes of it.
+START_TEST(cancelled_pictures_are_done) {
+  Works works;
+  const auto one = works.add(2);
+  JobRef job = works.pool.make();
+  job->completion = works.told;
+  works.batcher.submit(one, job);
+  ck_assert(!job->done);
+  works.batcher.cancel(one);
+  ck_assert(job->done && job->error && job->error->code == Code::kCancelled);
+  ck_assert(works.told->ids().empty());
+}
+END_TEST
+
+START_TEST(a_cancelled_part_closes_the_batch) {
+  Works works;
+  const auto one = works.add(8), two = works.add(8);
+  works.submit(one, 2);
+  works.submit(two, 1);
+  works.recorder.permit(kMany);
+  works.start();
+  works.batcher.cancel(one);
+  works.told->wait_for(1);
+  ck_assert((works.recorder.batches() == Batches{{200}}));
+}
+END_TEST
+
+START_TEST(nobody_waits_for_a_quiet_stream) {
+  Works works;
+  const auto quiet = works.add(8, hours(1), 2);
+  const auto other = works.add(8, hours(1), 1);
+  works.recorder.permit(kMany);
+  works.start();
+  works.batcher.set_quiet(quiet, true);
+  works.submit(other, 1);
+  works.told->wait_for(1);
+  ck_assert((works.recorder.batches() == Batches{{200}}));
+  works.submit(quiet, 1);  // it is awake again, and may send another
+  works.submit(other, 1, 1);
+  ck_assert_uint_eq(works.batcher.pending(other), 1);
+  works.batcher.set_quiet(quiet, true);
+  works.told->wait_for(3);
+  ck_assert((works.recorder.batches().back() == std::vector<std::uint64_t>{100, 201}));
+}
+END_TEST
+
+START_TEST(what_belongs_together_comes_together) {
+  Works works;
+  const auto one = works.add(3, {});
+  works.recorder.permit(kMany);
+  works.start();
+  for (std::uint64_t round = 0; round < 200; ++round) {
+    std::vector<JobRef> jobs;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      jobs.push_back(works.pool.make());
+      jobs.back()->completion = works.told;
+      jobs.back()->id = i;
+    }
+    works.batcher.submit(one, jobs);
+    works.told->wait_for(3 * (round + 1));
+  }
+  for (const auto& batch : works.recorder.batches()) ck_assert_uint_eq(batch.size(), 3);
+}
+END_TEST
+
 START_TEST(stopping_ends_every_picture_once) {
   Works works;
   const auto one = works.add(2, {});
@@ -694,7 +759,9 @@ int main() {
                   a_timeout_lets_a_partial_batch_go, without_a_timeout_a_batch_takes_what_is_there,
                   nobody_waits_for_what_cannot_come, streams_take_turns,
                   no_picture_travels_in_a_larger_batch_than_its_stream_wants,
-                  cancelled_pictures_are_not_run_nor_told, stopping_ends_every_picture_once,
+                  cancelled_pictures_are_not_run_nor_told, cancelled_pictures_are_done,
+                  a_cancelled_part_closes_the_batch, nobody_waits_for_a_quiet_stream,
+                  what_belongs_together_comes_together, stopping_ends_every_picture_once,
                   a_runner_that_throws_fails_its_pictures_alone, each_picture_gets_its_own_logits,
                   a_batch_that_the_device_cannot_hold_is_halved, a_bad_picture_fails_alone),
        make_suite("shared models", 60, the_same_key_is_the_same_model,
