@@ -1,8 +1,12 @@
 """tvmodels evaluate and table, with Pillow and torchvision as the judges. The pictures are real ones, those of the PyPI
 package alibi."""
+import contextlib
 import importlib.util
 import json
+import os
 import pathlib
+import pty
+import re
 import shutil
 import tarfile
 
@@ -146,6 +150,50 @@ def test_text_shows_what_is_published(world, tmp_path, pictures, order):
     assert first == f"Known_Weights.V1 on {data}: {len(pictures)} pictures"
     assert header.split() == ["here", "published", "(Cats)"]
     assert acc1.split() == ["acc@1", "0.000", "81.250"] and acc5.split() == ["acc@5", "100.000", "95.500"]
+
+
+def on_a_terminal(world, data):
+    """evaluate, five pictures at a time: its result, and what the terminal on its standard error has shown."""
+    terminal, end = pty.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as terminal:
+        try:
+            result = world.call("evaluate", "--json", "--weights", "Cats_Weights.V1", "--data", data,
+                                "--batch-size", 5, stderr=end)
+        finally:
+            os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO is a terminal's end of file
+            while part := terminal.read(4096):
+                shown += part
+    return result, shown.decode()
+
+
+def bars(*states):
+    """A pattern of bars, each from a carriage return."""
+    lines = []
+    for seen, acc1 in states:
+        filled = 30 * seen // 17
+        bar = "[" + "#" * filled + "-" * (30 - filled) + f"]  {seen} of 17   acc@1 {acc1}   "
+        lines.append(r"\r" + re.escape(bar) + r"\d+\.\d pictures/s")
+    return "".join(lines)
+
+
+def test_a_terminal_has_a_progress_bar(world, tmp_path, pictures, order):
+    """Elsewhere there is none: good() wants an empty standard error."""
+    labels = [classes[1 if i < 5 else 0] for i, classes in enumerate(order)]
+    result, shown = on_a_terminal(world, write_list(tmp_path / "list.txt", pictures, labels))
+    wanted = bars((5, "0.000"), (10, "50.000"), (15, "66.667"), (17, "70.588")) + r"\r\n"  # a terminal's line feed
+    assert re.fullmatch(wanted, shown), shown
+    assert result.returncode == 0 and json.loads(result.stdout)["pictures"] == 17
+
+
+def test_an_error_has_a_line_below_the_progress_bar(world, tmp_path, pictures, order):
+    (tmp_path / "cut.jpg").write_bytes(pictures[-1].read_bytes()[:5000])
+    files = [*pictures[:16], tmp_path / "cut.jpg"]
+    result, shown = on_a_terminal(world, write_list(tmp_path / "list.txt", files, [classes[0] for classes in order]))
+    wanted = bars((5, "100.000"), (10, "100.000"), (15, "100.000")) + r"\r\ntvmodels: [^\r\n]*cut\.jpg[^\r\n]*\r\n"
+    assert re.fullmatch(wanted, shown), shown
+    assert result.returncode == 1 and result.stdout == ""
 
 
 @pytest.mark.parametrize("text, words", [
