@@ -31,8 +31,11 @@ Leases& leases() {
 }  // namespace
 
 at::QEngine engine_for(graph::QuantizedBackend backend) {
+  return engine_for(backend, at::globalContext().supportedQEngines());
+}
+
+at::QEngine engine_for(graph::QuantizedBackend backend, const std::vector<at::QEngine>& supported) {
   const auto& wanted = backend == graph::QuantizedBackend::kFbgemm ? kForFbgemm : kForQnnpack;
-  const auto& supported = at::globalContext().supportedQEngines();
   const auto found =
       std::find_first_of(wanted.begin(), wanted.end(), supported.begin(), supported.end());
   TORCH_CHECK(found != wanted.end(), "this LibTorch has no int8 kernels");

@@ -3,6 +3,8 @@
 
 #include <c10/core/QEngine.h>
 
+#include <vector>
+
 #include "model_registry/graph/module.hpp"
 
 namespace tv::inference {
@@ -11,6 +13,8 @@ namespace tv::inference {
 /// qnnpack's the other way round. Python asks for the engine of the same name and fails without it;
 /// the others compute the same network. Throws c10::Error where there is none.
 at::QEngine engine_for(graph::QuantizedBackend backend);
+/// The same of other engines than this LibTorch's, in any order.
+at::QEngine engine_for(graph::QuantizedBackend backend, const std::vector<at::QEngine>& supported);
 
 /// LibTorch's engine is a setting of the process: packing chooses by it, and additions and poolings
 /// look at it when they run. While a lease lives the setting is this engine; leases of one engine
