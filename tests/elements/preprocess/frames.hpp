@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "elements/preprocess/frame_view.hpp"
+#include "model_registry/registry/weights.hpp"
 
 namespace tv::test {
 
@@ -97,6 +98,38 @@ inline void add_margin(FrameView& view, Bytes& random) {
   view.margin.top = random.between(0, view.crop_y);
   view.margin.right = random.between(0, view.full_width - view.width - view.crop_x);
   view.margin.bottom = random.between(0, view.full_height - view.height - view.crop_y);
+}
+
+/// A frame of any layout, with sides up to `longest` pixels, often of a few; of any colours.
+inline OwnedFrame random_frame(PixelFormat format, Bytes& random, int longest) {
+  FrameShape shape;
+  const int most = random.between(0, 2) == 0 ? 12 : longest;
+  shape.width = random.between(1, most);
+  shape.height = random.between(1, most);
+  if (random.between(0, 1)) shape.crop_x = random.between(0, 9);
+  if (random.between(0, 1)) shape.crop_y = random.between(0, 9);
+  if (random.between(0, 1)) shape.extra_x = random.between(0, 9);
+  if (random.between(0, 1)) shape.extra_y = random.between(0, 9);
+  shape.stride_padding = random.between(0, 40);
+  shape.offset = random.between(0, 65);
+  shape.bottom_up = random.between(0, 3) == 0;
+  OwnedFrame frame = make_frame(format, shape, [&] { return random(); });
+  frame.view.matrix = static_cast<ColorMatrix>(random.between(0, 2));
+  frame.view.range = static_cast<ColorRange>(random.between(0, 1));
+  frame.view.chroma = {random.between(0, 1) == 1, random.between(0, 1) == 1};
+  add_margin(frame.view, random);
+  return frame;
+}
+
+/// Small sizes, all interpolations, crops that pad.
+inline Transforms random_recipe(Bytes& random) {
+  Transforms recipe;
+  recipe.resize_size = random.between(1, 90);
+  recipe.crop_size =
+      random.between(0, 3) == 0 ? random.between(1, 120) : random.between(1, recipe.resize_size);
+  if (random.between(0, 1)) recipe.interpolation = Interpolation::kBicubic;
+  recipe.antialias = random.between(0, 4) != 0;
+  return recipe;
 }
 
 }  // namespace tv::test

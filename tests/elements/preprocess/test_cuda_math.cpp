@@ -150,34 +150,6 @@ FrameShape shape_of(int width, int height) {
   return shape;
 }
 
-OwnedFrame random_frame(PixelFormat format, Bytes& random) {
-  const int most = random.between(0, 2) == 0 ? 12 : 200;
-  FrameShape shape = shape_of(random.between(1, most), random.between(1, most));
-  if (random.between(0, 1)) shape.crop_x = random.between(0, 9);
-  if (random.between(0, 1)) shape.crop_y = random.between(0, 9);
-  if (random.between(0, 1)) shape.extra_x = random.between(0, 9);
-  if (random.between(0, 1)) shape.extra_y = random.between(0, 9);
-  shape.stride_padding = random.between(0, 40);
-  shape.offset = random.between(0, 65);
-  shape.bottom_up = random.between(0, 3) == 0;
-  OwnedFrame frame = make_frame(format, shape, [&] { return random(); });
-  frame.view.matrix = static_cast<ColorMatrix>(random.between(0, 2));
-  frame.view.range = static_cast<ColorRange>(random.between(0, 1));
-  frame.view.chroma = {random.between(0, 1) == 1, random.between(0, 1) == 1};
-  add_margin(frame.view, random);
-  return frame;
-}
-
-Transforms random_recipe(Bytes& random) {
-  Transforms recipe;
-  recipe.resize_size = random.between(1, 90);
-  recipe.crop_size =
-      random.between(0, 3) == 0 ? random.between(1, 120) : random.between(1, recipe.resize_size);
-  if (random.between(0, 1)) recipe.interpolation = Interpolation::kBicubic;
-  recipe.antialias = random.between(0, 3) != 0;
-  return recipe;
-}
-
 // Each turn runs the threads in the other order: a missing barrier shows as a difference.
 struct Turns {
   int turn = 0;
@@ -192,7 +164,7 @@ START_TEST(every_format) {
   Turns turns;
   for (const auto& info : pixel_formats())
     for (int i = 0; i < 60; ++i) {
-      const OwnedFrame frame = random_frame(info.format, random);
+      const OwnedFrame frame = random_frame(info.format, random, 200);
       compare(frame, random_recipe(random),
               i % 3 == 0 ? TransformsBackend::kPil : TransformsBackend::kTensor,
               i % 3 == 1 ? FloatSums::kSeparate : FloatSums::kGrouped, turns.next());

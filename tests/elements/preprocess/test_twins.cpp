@@ -56,36 +56,6 @@ void expect_same(const std::vector<float>& reference, const std::vector<float>& 
   }
 }
 
-Transforms random_recipe(Bytes& random) {
-  Transforms recipe;
-  recipe.resize_size = random.between(1, 90);
-  recipe.crop_size =
-      random.between(0, 3) == 0 ? random.between(1, 120) : random.between(1, recipe.resize_size);
-  if (random.between(0, 1)) recipe.interpolation = Interpolation::kBicubic;
-  recipe.antialias = random.between(0, 4) != 0;
-  return recipe;
-}
-
-OwnedFrame random_frame(PixelFormat format, Bytes& random) {
-  FrameShape shape;
-  const int most = random.between(0, 2) == 0 ? 12 : 260;
-  shape.width = random.between(1, most);
-  shape.height = random.between(1, most);
-  if (random.between(0, 1)) shape.crop_x = random.between(0, 9);
-  if (random.between(0, 1)) shape.crop_y = random.between(0, 9);
-  if (random.between(0, 1)) shape.extra_x = random.between(0, 9);
-  if (random.between(0, 1)) shape.extra_y = random.between(0, 9);
-  shape.stride_padding = random.between(0, 40);
-  shape.offset = random.between(0, 65);
-  shape.bottom_up = random.between(0, 3) == 0;
-  OwnedFrame frame = make_frame(format, shape, [&] { return random(); });
-  frame.view.matrix = static_cast<ColorMatrix>(random.between(0, 2));
-  frame.view.range = static_cast<ColorRange>(random.between(0, 1));
-  frame.view.chroma = {random.between(0, 1) == 1, random.between(0, 1) == 1};
-  add_margin(frame.view, random);
-  return frame;
-}
-
 void compare(const OwnedFrame& frame, const Transforms& recipe, TransformsBackend backend,
              FloatSums sums) {
   const auto plan = make_plan(recipe, frame.view.width, frame.view.height, backend, sums);
@@ -104,7 +74,7 @@ START_TEST(every_format) {
   Bytes random(7);
   for (const auto& info : pixel_formats())
     for (int turn = 0; turn < 60; ++turn) {
-      const OwnedFrame frame = random_frame(info.format, random);
+      const OwnedFrame frame = random_frame(info.format, random, 260);
       compare(frame, random_recipe(random),
               turn % 3 == 0 ? TransformsBackend::kPil : TransformsBackend::kTensor,
               turn % 3 == 1 ? FloatSums::kSeparate : FloatSums::kGrouped);
