@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import pickle
 import shutil
 import sys
 import warnings
@@ -123,6 +124,30 @@ def repack(source, target, change):
             new.writestr(info.filename, change(info.filename, old.read(info)))
 
 
+def hostile_pickles():
+    """Streams that torch.save never writes, by the name of the file that gets them."""
+    shared, deep = {}, {}
+    for _ in range(40):
+        shared = {"a": shared, "b": shared}  # small to store, without end to walk
+    for _ in range(200):
+        deep = {"a": deep}
+
+    def string(text):
+        return b"X" + len(text).to_bytes(4, "little") + text
+
+    body = {
+        "eval": b"cbuiltins\neval\n" + string(b"1") + b"\x85R",
+        "inst": b"(" + string(b"id") + b"ios\nsystem\n",
+        "obj": b"(ccollections\nOrderedDict\no",
+        "stack_global": string(b"os") + string(b"system") + b"\x93",
+        "ext": b"\x82\x01",
+        "persid": b"Pstorage\n",
+        "memo": b"Nr\xff\xff\xff\xff",
+    }
+    streams = {name: b"\x80\x02" + code + b"." for name, code in body.items()}
+    return {**streams, "shared": pickle.dumps(shared, protocol=2), "deep": pickle.dumps(deep, protocol=2)}
+
+
 def make_faults(folder, model, good):
     """Files for weights-file=, each wrong in one way."""
     faults = folder / "faults"
@@ -137,14 +162,16 @@ def make_faults(folder, model, good):
     os.mkfifo(faults / "fifo.pth")
     (faults / "folder.pth").mkdir()
     torch.save(System(), faults / "system.pth")
+    for name, stream in hostile_pickles().items():
+        repack(good, faults / f"{name}.pth", lambda record, content: stream if record.endswith("/data.pkl") else content)
     torch.save(torch.load(good, weights_only=True), faults / "legacy_good.pth", _use_new_zipfile_serialization=False)
     (faults / "legacy_truncated.pth").write_bytes((faults / "legacy_good.pth").read_bytes()[:-100])
     repack(good, faults / "duplicate.pth", lambda _, content: content)
     with zipfile.ZipFile(faults / "duplicate.pth", "a", zipfile.ZIP_STORED) as archive:
-        names = archive.namelist()
+        name = next(each for each in archive.namelist() if each.endswith("/data/0"))
         with open(os.devnull, "w") as quiet:  # zipfile warns of what is wanted here
             keep, sys.stderr = sys.stderr, quiet
-            archive.writestr(names[-1], b"again")
+            archive.writestr(name, b"again")
             sys.stderr = keep
     # A storage that is shorter than its tensor.
     repack(good, faults / "short_storage.pth", lambda name, content: content[:4] if name.endswith("data/0") else content)
