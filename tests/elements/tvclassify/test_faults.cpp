@@ -193,6 +193,7 @@ static void poison_cache() {
   ck_assert(file.good());
 }
 
+// L1 to L9, D1: the rows of kFaults.
 START_TEST(one_error_that_names_the_cause) {
   const Fault& fault = kFaults[_i];
   poison_cache();
@@ -462,7 +463,7 @@ static void assert_negotiation_error(const std::string& caps, const char* name,
   ck_assert_msg(errors[0].text.find(name) != std::string::npos, "%s", errors[0].text.c_str());
 }
 
-// F1, F3: accepted by their template, and refused when they come.
+// F1, F3: GStreamer accepts them, and the element refuses them when they come.
 START_TEST(caps_that_cannot_be_classified) {
   assert_negotiation_error(
       "video/x-raw,format=NV12,width=16,height=16,framerate=30/1,interlace-mode=alternate",
@@ -706,6 +707,7 @@ START_TEST(downstream_answers_pass) {
 }
 END_TEST
 
+// S2.
 START_TEST(events_keep_their_place) {
   Bench bench("tvclassify weights=Tiny_Weights.V1");
   bench.classify(picture(0));
@@ -728,6 +730,7 @@ START_TEST(events_keep_their_place) {
 }
 END_TEST
 
+// S9.
 START_TEST(late_frames_pass_unclassified_with_qos) {
   Bench bench("tvclassify weights=Tiny_Weights.V1");
   const auto at = [](GstClockTime time) {
@@ -821,6 +824,7 @@ static void play_to_eos(GstElement* pipeline) {
   gst_object_unref(pipeline);
 }
 
+// F7.
 START_TEST(tee_shares_pixels) {
   GstElement* pipeline = gst_parse_launch(
       "videotestsrc num-buffers=5 pattern=green ! video/x-raw,format=RGB,width=64,height=48 ! tee "
@@ -843,6 +847,7 @@ START_TEST(tee_shares_pixels) {
 }
 END_TEST
 
+// F9.
 START_TEST(meta_survives_conversion_and_coding) {
   GstElement* pipeline = gst_parse_launch(
       "videotestsrc num-buffers=3 pattern=blue ! "
