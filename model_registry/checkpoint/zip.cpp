@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 
 #include "model_registry/checkpoint/bytes.hpp"
 #include "model_registry/checkpoint/fault.hpp"
@@ -36,11 +37,13 @@ class DirectoryReader {
     TV_RETURN_IF_ERROR(read_central());
     TV_RETURN_IF_ERROR(check_tiling());
     std::erase_if(records_, [](const ZipRecord& r) { return r.name.ends_with('/'); });
-    std::sort(records_.begin(), records_.end(),
-              [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::sort(records_.begin(), records_.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.name, a.header_offset) < std::tie(b.name, b.header_offset);
+    });
+    // The later copy's own header, not its entry in the directory.
     for (std::size_t i = 1; i < records_.size(); ++i)
       if (records_[i].name == records_[i - 1].name)
-        return refuse(place_, records_[i].header_offset,
+        return refuse({.path = place_.path, .record = ""}, records_[i].header_offset,
                       "record " + quoted(records_[i].name) + " occurs twice");
     return std::move(records_);
   }
