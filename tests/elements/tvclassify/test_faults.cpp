@@ -140,7 +140,7 @@ static const Fault kFaults[] = {
   {"L4", TINY "weights-file=%FAULTS%/deep.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ,
    {"/deep.pth: data.pkl, entry \"a.a.", "nested deeper than 64"}},
   {"L5", TINY "weights-file=%FAULTS%/duplicate.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ,
-   {"/duplicate.pth, offset ", "record \"tiny/data/0\" occurs twice"}},
+   {"/duplicate.pth: offset ", "record \"tiny/data/0\" occurs twice"}},
   {"L6", TINY "weights-file=%FAULTS%/short_storage.pth", gst_resource_error_quark, GST_RESOURCE_ERROR_READ,
    {"/short_storage.pth: data.pkl, offset ", "storage \"0\" of 1728 x float32", "its record has 4 bytes"}},
   // Each frame would fail, and that alone is no error here.
