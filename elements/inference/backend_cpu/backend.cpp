@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <mutex>
 
-#include "elements/inference/backend_cpu/guarded.hpp"
 #include "elements/inference/backend_cpu/model.hpp"
 #include "elements/inference/backend_cpu/warm_up.hpp"
+#include "elements/inference/backend_torch/guarded.hpp"
 
 namespace tv::inference {
 namespace {

@@ -1,5 +1,3 @@
-#include <ATen/ops/scaled_dot_product_attention.h>
-
 #include <variant>
 
 #include "elements/inference/backend_cpu/executor.hpp"
@@ -46,27 +44,6 @@ Prepared prepare_nodes(const graph::Graph& graph, const Parameters& parameters) 
   return prepared;
 }
 
-// [..., heads, L, D] -> [N, heads, L, D]: LibTorch's fused kernel takes no other.
-Tensor four_dimensions(const Tensor& x) {
-  return x.dim() == 4 ? x : x.flatten(0, x.dim() - 4);
-}
-
-// softmax(factor * q k^T + bias) v in one kernel.
-Tensor attention(const graph::Node& node, std::span<const Tensor> inputs) {
-  const Tensor &q = inputs[0], &v = inputs[2];
-  std::optional<Tensor> bias;
-  if (inputs.size() > 3) {
-    std::vector<std::int64_t> shape = q.sizes().vec();
-    shape.back() = shape[shape.size() - 2];
-    bias = four_dimensions(inputs[3].expand(shape));
-  }
-  const double factor = std::get<graph::ScalarAttrs>(node.attrs).value;
-  return at::scaled_dot_product_attention(four_dimensions(q), four_dimensions(inputs[1]),
-                                          four_dimensions(v), bias, /*dropout_p=*/0,
-                                          /*is_causal=*/false, factor)
-      .view(v.sizes());
-}
-
 class FusedExecutor final : public GraphExecutor {
  public:
   FusedExecutor(graph::Graph graph, const Parameters& parameters)
@@ -93,7 +70,7 @@ class FusedExecutor final : public GraphExecutor {
     if (const auto* linear = std::get_if<FusedLinear>(&layer))
       return inference::run(*linear, inputs);
     // The kernel has no factors; moved into the queries they would cost digits, being up to 100.
-    if (node.op == Op::kAttention && inputs.size() <= 4) return attention(node, inputs);
+    if (node.op == Op::kAttention && inputs.size() <= 4) return fused_attention(node, inputs);
     return run_plain(node, inputs, std::get<0>(layer));
   }
 

@@ -10,9 +10,9 @@
 #include <set>
 
 #include "elements/inference/backend_cpu/executor.hpp"
-#include "elements/inference/backend_cpu/guarded.hpp"
 #include "elements/inference/backend_cpu/quantize.hpp"
-#include "elements/inference/backend_cpu/random_init.hpp"
+#include "elements/inference/backend_torch/guarded.hpp"
+#include "elements/inference/backend_torch/random_init.hpp"
 #include "model_registry/graph/passes/passes.hpp"
 
 namespace tv::inference {

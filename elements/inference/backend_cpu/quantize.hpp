@@ -3,7 +3,7 @@
 
 #include <ATen/core/Generator.h>
 
-#include "elements/inference/backend_cpu/parameters.hpp"
+#include "elements/inference/backend_torch/parameters.hpp"
 #include "model_registry/graph/module.hpp"
 
 namespace tv::inference {

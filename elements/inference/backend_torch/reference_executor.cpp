@@ -1,4 +1,4 @@
-#include "elements/inference/backend_cpu/executor.hpp"
+#include "elements/inference/backend_torch/executor.hpp"
 
 namespace tv::inference {
 namespace {

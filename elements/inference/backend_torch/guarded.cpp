@@ -1,4 +1,4 @@
-#include "elements/inference/backend_cpu/guarded.hpp"
+#include "elements/inference/backend_torch/guarded.hpp"
 
 #include <ATen/Parallel.h>
 #include <unistd.h>

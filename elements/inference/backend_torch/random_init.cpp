@@ -1,4 +1,4 @@
-#include "elements/inference/backend_cpu/random_init.hpp"
+#include "elements/inference/backend_torch/random_init.hpp"
 
 #include <ATen/ops/tensor.h>
 

@@ -16,6 +16,7 @@
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/roll.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/slice.h>
@@ -25,7 +26,7 @@
 
 #include <numeric>
 
-#include "elements/inference/backend_cpu/executor.hpp"
+#include "elements/inference/backend_torch/executor.hpp"
 
 namespace tv::inference {
 namespace {
@@ -137,7 +138,27 @@ at::Tensor attention(const graph::Node& node, std::span<const at::Tensor> inputs
   return at::softmax(products, -1).matmul(inputs[2]);
 }
 
+// [..., heads, L, D] -> [N, heads, L, D]: LibTorch's fused kernel takes no other.
+at::Tensor four_dimensions(const at::Tensor& x) {
+  return x.dim() == 4 ? x : x.flatten(0, x.dim() - 4);
+}
+
 }  // namespace
+
+at::Tensor fused_attention(const graph::Node& node, std::span<const at::Tensor> inputs) {
+  const at::Tensor &q = inputs[0], &v = inputs[2];
+  std::optional<at::Tensor> bias;
+  if (inputs.size() > 3) {
+    std::vector<std::int64_t> shape = q.sizes().vec();
+    shape.back() = shape[shape.size() - 2];
+    bias = four_dimensions(inputs[3].expand(shape));
+  }
+  const double factor = std::get<graph::ScalarAttrs>(node.attrs).value;
+  return at::scaled_dot_product_attention(four_dimensions(q), four_dimensions(inputs[1]),
+                                          four_dimensions(v), bias, /*dropout_p=*/0,
+                                          /*is_causal=*/false, factor)
+      .view(v.sizes());
+}
 
 at::Tensor activate(const at::Tensor& x, graph::Activation activation) {
   switch (activation) {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "elements/inference/backend_cpu/executor.hpp"
+#include "elements/inference/backend_torch/executor.hpp"
 
 namespace tv::inference {
 
@@ -14,7 +14,8 @@ std::vector<bool> fixed_nodes(const graph::Graph& graph) {
   return fixed;
 }
 
-Values::Values(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params)
+Values::Values(const graph::Graph& graph, const std::vector<std::vector<at::Tensor>>& params,
+               const std::function<at::Tensor(const at::Tensor&)>& place)
     : values_(graph.nodes.size()),
       fixed_(fixed_nodes(graph)),
       dead_after_(graph.nodes.size()),
@@ -23,6 +24,9 @@ Values::Values(const graph::Graph& graph, const std::vector<std::vector<at::Tens
     for (const int input : graph.nodes[id].inputs)
       last_reader_[static_cast<std::size_t>(input)] = id;
   compute_fixed(graph, params);
+  if (place)
+    for (at::Tensor& value : values_)
+      if (value.defined()) value = place(value);
   for (std::size_t id = 0; id + 1 < graph.nodes.size(); ++id)
     if (!fixed_[id]) dead_after_[last_reader_[id]].push_back(static_cast<int>(id));
 }

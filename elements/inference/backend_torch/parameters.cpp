@@ -1,4 +1,4 @@
-#include "elements/inference/backend_cpu/parameters.hpp"
+#include "elements/inference/backend_torch/parameters.hpp"
 
 #include <ATen/ops/_empty_affine_quantized.h>
 #include <ATen/ops/_empty_per_channel_affine_quantized.h>
