@@ -4,6 +4,27 @@
 #include <cstddef>
 
 namespace tv::inference {
+namespace {
+
+/// Jobs that cannot run together are tried apart: in halves where memory lacks, else one by one.
+template <typename Attempt>
+void run_in_parts(std::span<Job* const> jobs, const Attempt& attempt) {
+  Status done = attempt(jobs);
+  if (done) return;
+  if (jobs.size() == 1) {
+    jobs.front()->error = std::move(done.error());
+    return;
+  }
+  if (done.error().code == Code::kCancelled) {  // the process is exiting: each would be refused
+    for (Job* job : jobs) job->error = done.error();
+    return;
+  }
+  const std::size_t part = done.error().code == Code::kDevice ? (jobs.size() + 1) / 2 : 1;
+  for (; !jobs.empty(); jobs = jobs.subspan(std::min(part, jobs.size())))
+    run_in_parts(jobs.first(std::min(part, jobs.size())), attempt);
+}
+
+}  // namespace
 
 Status ModelRunner::run_together(std::span<Job* const> jobs) {
   const auto count = static_cast<std::int64_t>(jobs.size());
@@ -25,19 +46,63 @@ Status ModelRunner::run_together(std::span<Job* const> jobs) {
 }
 
 void ModelRunner::run(std::span<Job* const> jobs) {
-  Status done = run_together(jobs);
-  if (done) return;
-  if (jobs.size() == 1) {
-    jobs.front()->error = std::move(done.error());
-    return;
+  run_in_parts(jobs, [this](std::span<Job* const> part) { return run_together(part); });
+}
+
+FrameRunner::FrameRunner(std::unique_ptr<LoadedModel> model)
+    : model_(std::move(model)), frames_(*model_->frames()), slots_(frames_.slots()) {}
+
+Status FrameRunner::start(unsigned slot, std::span<Job* const> jobs) {
+  Slot& mine = slots_[slot];
+  mine.jobs.assign(jobs.begin(), jobs.end());
+  mine.pictures.clear();
+  unsigned top_k = 0;
+  bool all = false;
+  for (const Job* job : jobs) {
+    mine.pictures.push_back(&*job->picture);
+    top_k = std::max(top_k, job->top_k);
+    all = all || job->top_k == 0;
   }
-  if (done.error().code == Code::kCancelled) {  // the process is exiting: each would be refused
-    for (Job* job : jobs) job->error = done.error();
-    return;
+  return frames_.begin(slot, mine.pictures, all ? 0 : top_k);
+}
+
+Status FrameRunner::finish(unsigned slot) {
+  Slot& mine = slots_[slot];
+  const Status read = frames_.wait_read(slot);
+  auto answers = frames_.end(slot);  // in any case: the slot is to be idle
+  if (!answers) return answers.error();
+  TV_RETURN_IF_ERROR(read);
+  for (std::size_t i = 0; i < mine.jobs.size() && i < answers->size(); ++i) {
+    Job& job = *mine.jobs[i];
+    FrameModel::Answer& answer = (*answers)[i];
+    job.logits = std::move(answer.logits);
+    job.top = std::move(answer.top);
+    if (!job.answered()) job.error = not_finite();
   }
-  const std::size_t part = done.error().code == Code::kDevice ? (jobs.size() + 1) / 2 : 1;
-  for (; !jobs.empty(); jobs = jobs.subspan(std::min(part, jobs.size())))
-    run(jobs.first(std::min(part, jobs.size())));
+  return {};
+}
+
+void FrameRunner::run(std::span<Job* const> jobs) {
+  run_in_parts(jobs, [this](std::span<Job* const> part) -> Status {
+    TV_RETURN_IF_ERROR(start(0, part));
+    return finish(0);
+  });
+  for (Job* job : jobs) job->picture.reset();
+}
+
+bool FrameRunner::begin(unsigned slot, std::span<Job* const> jobs) {
+  return static_cast<bool>(start(slot, jobs));
+}
+
+void FrameRunner::end(unsigned slot) {
+  // The frames go back to who made them before the network has run.
+  if (frames_.wait_read(slot))
+    for (Job* job : slots_[slot].jobs) job->picture.reset();
+  Status done = finish(slot);
+  for (Job* job : slots_[slot].jobs) {
+    job->picture.reset();
+    if (!done && !job->answered()) job->error = done.error();
+  }
 }
 
 }  // namespace tv::inference

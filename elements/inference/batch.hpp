@@ -30,4 +30,29 @@ class ModelRunner final : public BatchRunner {
   std::vector<float> inputs_;  // [n, 3, side, side]
 };
 
+/// Runs a model that takes frames, two batches or more beside each other. Failures are dealt with
+/// as above.
+class FrameRunner final : public BatchRunner {
+ public:
+  /// The model has frames().
+  explicit FrameRunner(std::unique_ptr<LoadedModel> model);
+
+  void run(std::span<Job* const> jobs) override;
+  unsigned slots() const override { return static_cast<unsigned>(slots_.size()); }
+  bool begin(unsigned slot, std::span<Job* const> jobs) override;
+  void end(unsigned slot) override;
+
+ private:
+  Status start(unsigned slot, std::span<Job* const> jobs);
+  Status finish(unsigned slot);
+
+  const std::unique_ptr<LoadedModel> model_;
+  FrameModel& frames_;
+  struct Slot {
+    std::vector<Job*> jobs;
+    std::vector<const Picture*> pictures;  // of the jobs
+  };
+  std::vector<Slot> slots_;
+};
+
 }  // namespace tv::inference

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 namespace tv::inference {
@@ -22,17 +24,18 @@ void end_silently(std::deque<JobRef>& dropped) {
 }
 
 /// A runner that throws has a bug; the pictures that it left without an answer get this one.
-void run_guarded(BatchRunner& runner, std::span<Job* const> jobs) {
+template <typename Run>
+void answer_guarded(std::span<Job* const> jobs, Run&& run) {
   std::string what = "no result for a picture";
   try {
-    runner.run(jobs);
+    run();
   } catch (const std::exception& exception) {
     what = exception.what();
   } catch (...) {
     what = "exception of unknown type";
   }
   for (Job* job : jobs)
-    if (job->logits.empty() && !job->error)
+    if (!job->answered() && !job->error)
       job->error = Error{Code::kInternal, "internal error: " + what, "please report it"};
 }
 
@@ -189,45 +192,152 @@ void Batcher::take(std::vector<JobRef>& batch) {
   }
 }
 
-void Batcher::finish(std::vector<JobRef>& batch) {
-  for (const JobRef& job : batch) job->finish();
-  batch.clear();
+void Batcher::Batch::begin() {
+  jobs.clear();
+  const Clock::time_point now = Clock::now();
+  for (const JobRef& job : refs) {
+    jobs.push_back(job.get());
+    job->begun = now;
+    job->batch = static_cast<unsigned>(refs.size());
+  }
+}
+
+void Batcher::Batch::finish() {
+  const Clock::time_point now = Clock::now();
+  for (const JobRef& job : refs) job->ended = now;
+  for (const JobRef& job : refs) job->finish();
+  refs.clear();
+}
+
+/// Batches that are under way in a runner's slots; a thread of its own ends them in turn.
+class Batcher::Pipeline {
+ public:
+  explicit Pipeline(BatchRunner& runner)
+      : runner_(runner), slots_(std::max(1U, runner.slots())), batches_(slots_) {
+    if (slots_ == 1) return;
+    try {
+      thread_ = std::thread([this] { end_in_turn(); });
+    } catch (const std::system_error&) {
+      slots_ = 1;  // no thread: one batch after the other
+    }
+  }
+  ~Pipeline() {
+    if (!thread_.joinable()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+      changed_.notify_all();
+    }
+    thread_.join();
+  }
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Waits until another batch can begin. Batches that fill up meanwhile are the larger for it.
+  void wait_for_room() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return under_way_ < slots_; });
+  }
+
+  /// Takes the batch; it is ended here or on the other thread.
+  void run(Batch& batch) {
+    batch.begin();
+    if (slots_ > 1) {
+      const unsigned slot = next_;
+      batches_[slot].refs.swap(batch.refs);
+      batches_[slot].jobs.swap(batch.jobs);
+      if (begin(slot)) {
+        const std::lock_guard lock(mutex_);
+        next_ = (next_ + 1) % slots_;
+        ++under_way_;
+        changed_.notify_all();
+        return;
+      }
+      batches_[slot].refs.swap(batch.refs);
+      batches_[slot].jobs.swap(batch.jobs);
+      std::unique_lock lock(mutex_);  // what is wrong may be a lack of room
+      changed_.wait(lock, [this] { return under_way_ == 0; });
+    }
+    answer_guarded(batch.jobs, [&] { runner_.run(batch.jobs); });
+    batch.finish();
+  }
+
+ private:
+  bool begin(unsigned slot) {
+    try {
+      return runner_.begin(slot, batches_[slot].jobs);
+    } catch (...) {
+      return false;  // run() tells
+    }
+  }
+
+  void end_in_turn() {
+    std::unique_lock lock(mutex_);
+    for (unsigned slot = 0;; slot = (slot + 1) % slots_) {
+      changed_.wait(lock, [this] { return closed_ || under_way_ > 0; });
+      if (under_way_ == 0) return;
+      lock.unlock();
+      answer_guarded(batches_[slot].jobs, [&] { runner_.end(slot); });
+      batches_[slot].finish();
+      lock.lock();
+      --under_way_;
+      changed_.notify_all();
+    }
+  }
+
+  BatchRunner& runner_;
+  unsigned slots_;
+  std::vector<Batch>
+      batches_;        // of a slot: the worker's until it has begun, then the other thread's
+  unsigned next_ = 0;  // slot; the worker's
+  std::mutex mutex_;   // guards what follows
+  std::condition_variable changed_;
+  unsigned under_way_ = 0;
+  bool closed_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+/// Waits for a batch that closes. False: stopped.
+bool Batcher::next(std::unique_lock<std::mutex>& lock, Batch& batch) {
+  while (true) {
+    changed_.wait(lock, [this] { return stopped_ || pending_ > 0; });
+    if (stopped_) return false;
+    const Choice choice = plan(picks_);
+    if (choice.closes) break;
+    changed_.wait_until(lock, choice.deadline);
+  }
+  take(batch.refs);
+  return true;
+}
+
+void Batcher::end_all() {
+  Batch left;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, stream] : streams_)
+      for (; !stream.waiting.empty(); stream.waiting.pop_front())
+        left.refs.push_back(std::move(stream.waiting.front()));
+    pending_ = 0;
+  }
+  for (const JobRef& job : left.refs) {
+    job->error = stopped();
+    job->finish();
+  }
 }
 
 void Batcher::serve(BatchRunner& runner) {
-  std::vector<JobRef> batch;
-  std::vector<Job*> jobs;
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stopped_ || pending_ > 0; });
-    if (stopped_) break;
-    const Choice choice = plan(picks_);
-    if (!choice.closes) {
-      changed_.wait_until(lock, choice.deadline);
-      continue;
+  {
+    Pipeline pipeline(runner);
+    Batch batch;
+    std::unique_lock lock(mutex_);
+    while (next(lock, batch)) {
+      lock.unlock();
+      pipeline.run(batch);
+      pipeline.wait_for_room();
+      lock.lock();
     }
-    take(batch);
-    lock.unlock();
-    jobs.clear();
-    const Clock::time_point begun = Clock::now();
-    for (const JobRef& job : batch) {
-      jobs.push_back(job.get());
-      job->begun = begun;
-      job->batch = static_cast<unsigned>(batch.size());
-    }
-    run_guarded(runner, jobs);
-    const Clock::time_point ended = Clock::now();
-    for (const JobRef& job : batch) job->ended = ended;
-    finish(batch);
-    lock.lock();
   }
-  for (auto& [id, stream] : streams_)
-    for (; !stream.waiting.empty(); stream.waiting.pop_front())
-      batch.push_back(std::move(stream.waiting.front()));
-  pending_ = 0;
-  lock.unlock();
-  for (const JobRef& job : batch) job->error = stopped();
-  finish(batch);
+  end_all();
 }
 
 void Batcher::stop() {

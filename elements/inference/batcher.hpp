@@ -16,12 +16,24 @@
 
 namespace tv::inference {
 
-/// What runs a batch: a model, or a stub in tests. One thread at a time.
+/// What runs a batch: a model, or a stub in tests. One thread at a time, apart from end().
 class BatchRunner {
  public:
   virtual ~BatchRunner() = default;
-  /// Gives each job its logits or its error; does not tell their completions. 1 job or more.
+  /// Gives each job its answer or its error; does not tell their completions. 1 job or more.
   virtual void run(std::span<Job* const> jobs) = 0;
+
+  /// Batches that can be under way beside each other, as on a GPU, where the pictures of one are
+  /// made ready while another is in the network. 1: run() alone is called.
+  virtual unsigned slots() const { return 1; }
+  /// Starts a batch in a free slot, 0 .. slots() - 1, and returns at once. The jobs stay until
+  /// end() has returned. False: it could not be started, nothing of it is under way, and run() is
+  /// to find out why.
+  virtual bool begin(unsigned /*slot*/, std::span<Job* const> /*jobs*/) { return false; }
+  /// Waits for the batch of a slot and gives each job its answer or its error. Called once for each
+  /// begin() that returned true, in their order, on another thread than all other functions and
+  /// beside them.
+  virtual void end(unsigned /*slot*/) {}
 };
 
 /// What a stream wants.
@@ -61,7 +73,8 @@ class Batcher {
   /// Pictures of the stream that have not begun.
   std::size_t pending(StreamId stream) const;
 
-  /// The worker's loop: runs batches until stop(); then fails what is left with Cancelled.
+  /// The worker's loop: runs batches until stop(); then fails what is left with Cancelled. A runner
+  /// of several slots gets a second thread, where none can be made it is used with one.
   void serve(BatchRunner& runner);
   /// A batch that runs is ended first.
   void stop();
@@ -79,10 +92,18 @@ class Batcher {
     bool closes = false;
     Clock::time_point deadline = Clock::time_point::max();  // when it closes by itself
   };
+  struct Batch {
+    std::vector<JobRef> refs;
+    std::vector<Job*> jobs;  // the same
+    void begin();
+    void finish();
+  };
+  class Pipeline;
   Choice plan(std::vector<std::pair<Stream*, std::size_t>>& picks);
   std::deque<JobRef> drop(Stream& stream);
   void take(std::vector<JobRef>& batch);
-  void finish(std::vector<JobRef>& batch);
+  bool next(std::unique_lock<std::mutex>& lock, Batch& batch);
+  void end_all();
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

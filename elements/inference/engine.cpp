@@ -58,6 +58,24 @@ Status check_cancelled(const FetchOptions& fetch) {
   return {};
 }
 
+Result<Backend*> open_usable(const Device& device) {
+  TV_ASSIGN_OR_RETURN(Backend* const backend, open_backend(device.kind));
+  TV_RETURN_IF_ERROR(backend->usable(device.index));
+  return backend;
+}
+
+/// The CPU computes in float32, and int8.
+Status check_precision(Precision precision, const Placement& placement) {
+  const bool half = precision == Precision::kFloat16 || precision == Precision::kBFloat16;
+  if (!half || placement.device.kind != DeviceKind::kCpu) return {};
+  const std::string name(precision_name(precision));
+  return Error{
+      Code::kUnsupported,
+      "precision is " + name + ", but the CPU computes in fp32" +
+          (placement.why_cpu.empty() ? "" : "; it is the CPU because " + placement.why_cpu),
+      "set precision=auto, or device=cuda where there is a GPU"};
+}
+
 /// The first run prepares, the second one shows how long it takes.
 Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size) {
   const Shape shape = {1, 3, size, size};
@@ -70,6 +88,11 @@ Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size) {
 }
 
 }  // namespace
+
+std::string_view precision_name(Precision precision) {
+  constexpr std::string_view kNames[] = {"auto", "fp32", "fp16", "bf16"};
+  return kNames[static_cast<std::size_t>(precision)];
+}
 
 Result<std::optional<Device>> parse_device(std::string_view text) {
   constexpr std::string_view kNumbered = "cuda:";
@@ -85,7 +108,7 @@ Result<std::optional<Device>> parse_device(std::string_view text) {
   return std::optional<Device>(Device{DeviceKind::kCuda, index});
 }
 
-Result<Placement> place(const std::optional<Device>& device, bool int8) {
+Result<Placement> place(const std::optional<Device>& device, bool int8, Precision precision) {
   if (int8 && device && device->kind != DeviceKind::kCpu)
     return Error{Code::kUnsupported,
                  "device is " + device_text(*device) + ", but int8 networks run on the CPU alone",
@@ -93,29 +116,33 @@ Result<Placement> place(const std::optional<Device>& device, bool int8) {
   if (int8 && !device) {
     TV_ASSIGN_OR_RETURN(Placement cpu, place(Device{DeviceKind::kCpu, 0}));
     cpu.why_cpu = "int8 networks run on the CPU alone";
+    TV_RETURN_IF_ERROR(check_precision(precision, cpu));
     return cpu;
   }
   Placement chosen{.device = device.value_or(Device{DeviceKind::kCuda, 0})};
-  auto backend = open_backend(chosen.device.kind);
+  auto backend = open_usable(chosen.device);
   if (!backend && !device) {
     chosen = {.device = {DeviceKind::kCpu, 0}, .why_cpu = std::move(backend.error().what)};
-    backend = open_backend(chosen.device.kind);
+    backend = open_usable(chosen.device);
   }
   if (!backend) return backend.error();
   chosen.backend = *backend;
+  TV_RETURN_IF_ERROR(check_precision(precision, chosen));
   return chosen;
 }
 
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
   TV_ASSIGN_OR_RETURN(const Model model, build(spec));
   // Before the download: without a backend it would be in vain.
-  TV_ASSIGN_OR_RETURN(const Placement placement, place(spec.device, model.network->int8()));
+  TV_ASSIGN_OR_RETURN(const Placement placement,
+                      place(spec.device, model.network->int8(), spec.precision));
 
   LoadRequest request{.network = model.network,
                       .tensors = nullptr,
                       .seed = spec.seed,
                       .executor = spec.executor,
-                      .device_index = placement.device.index};
+                      .device_index = placement.device.index,
+                      .precision = spec.precision};
   ReadyModel ready{.model = nullptr,
                    .network = model.network,
                    .sha256 = {},
@@ -181,6 +208,11 @@ void softmax(std::span<const float> logits, std::vector<float>& scores) {
   if (logits.empty()) return;
   const Normaliser probability(logits);
   for (const float logit : logits) scores.push_back(probability(logit));
+}
+
+Error not_finite() {
+  return {Code::kBadCheckpoint, "the network's output holds NaN or infinite values",
+          "the weights are broken, or were trained for another range of input"};
 }
 
 std::vector<Score> largest(std::span<const float> scores, int k) {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "elements/inference/picture.hpp"
+#include "elements/inference/score.hpp"
 #include "model_registry/checkpoint/checkpoint.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/graph/bind.hpp"
@@ -33,6 +35,16 @@ enum class Executor : std::uint8_t {
   kReference,  ///< plain operators in float32, one by one: the parity oracle
 };
 
+/// Of the numbers inside a network. Inputs and logits are float32 for who uses it.
+enum class Precision : std::uint8_t {
+  kAuto,     ///< float32 on the CPU, float16 on a GPU
+  kFloat32,  ///< on a GPU without TF32, unless $TV_ALLOW_TF32 is 1
+  kFloat16,  ///< GPU alone, as kBFloat16: accumulated in float32
+  kBFloat16,
+};
+/// "auto", "fp32", "fp16", "bf16".
+std::string_view precision_name(Precision precision);
+
 /// What a backend needs to load a model. The tensors must outlive load() only.
 struct LoadRequest {
   std::shared_ptr<const graph::Network> network = {};
@@ -42,11 +54,35 @@ struct LoadRequest {
   std::uint64_t seed = 0;
   Executor executor = Executor::kFused;
   int device_index = 0;
+  Precision precision = Precision::kAuto;
   /// Passes to run before kReference (nullptr: none). kFused chooses its own.
   graph::Graph (*passes)(graph::Graph) = nullptr;
 };
 
-/// A loaded model. One thread at a time.
+/// A model on a GPU takes frames as they are, and has several batches under way.
+class FrameModel {
+ public:
+  virtual ~FrameModel() = default;
+  /// Batches that can be under way beside each other, 2 or more.
+  virtual unsigned slots() const = 0;
+  /// Starts a batch in a slot that is idle, and returns: its frames are uploaded and preprocessed
+  /// while the batch before is in the network. `pictures` must stay until wait_read() has returned,
+  /// for plans of the model's side. top_k: how many of the best classes are wanted, 0: all logits.
+  /// The model's thread. Fails, with nothing under way: InvalidArgument (a frame that is not its
+  /// plan's, another crop size), Device (out of memory, lost), Cancelled, Unavailable, Internal.
+  virtual Status begin(unsigned slot, std::span<const Picture* const> pictures, unsigned top_k) = 0;
+  struct Answer {
+    std::vector<float> logits;  ///< all of them, if top_k was 0
+    std::vector<Score> top;     ///< else the best ones, best first; empty: NaN or infinite logits
+  };
+  /// Waits until the slot's pixels have been read. Any thread, one a slot. Fails: Device (lost).
+  virtual Status wait_read(unsigned slot) = 0;
+  /// Waits for the answers, one for each picture; the slot is idle then, also when it fails. Any
+  /// thread, one a slot. Fails: Device (lost).
+  virtual Result<std::vector<Answer>> end(unsigned slot) = 0;
+};
+
+/// A loaded model. One thread at a time, apart from what FrameModel says.
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
@@ -55,6 +91,8 @@ class LoadedModel {
   /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), Unavailable
   /// (in a forked child), Cancelled (the process is exiting), Internal.
   virtual Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) = 0;
+  /// Not nullptr: begin() and end() are there, beside run(). Owned by the model.
+  virtual FrameModel* frames() { return nullptr; }
   /// The parameters as they are now, named, in state_dict() order. Views own their memory.
   virtual Result<std::vector<std::pair<std::string, TensorView>>> state_dict() = 0;
 };
@@ -65,6 +103,9 @@ class Backend {
   virtual ~Backend() = default;
   /// "cpu: LibTorch 2.11.0, oneDNN 3.x, 2 threads"
   virtual std::string description() const = 0;
+  /// Whether models can be loaded on the device of that number. Fails: Unavailable, for instance
+  /// naming the versions of driver and runtime that do not fit.
+  virtual Status usable(int /*device_index*/) { return {}; }
   virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
 };
 
@@ -83,12 +124,14 @@ struct Placement {
 };
 /// The backend of a device; for nullopt the first GPU's where its module opens, else the CPU's.
 /// `int8`: for an int8 network, whose operators LibTorch has for the CPU alone.
-/// Fails: Unsupported (a GPU for int8), open_backend()'s.
-Result<Placement> place(const std::optional<Device>& device, bool int8 = false);
+/// Fails: Unsupported (a GPU for int8, half precision on a CPU), open_backend()'s,
+/// Backend::usable()'s.
+Result<Placement> place(const std::optional<Device>& device, bool int8 = false,
+                        Precision precision = Precision::kAuto);
 
 /// Version of the interface above between the library and its modules; a module of another version
 /// is refused.
-inline constexpr int kBackendVersion = 1;
+inline constexpr int kBackendVersion = 2;
 /// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its
 /// own.
 using BackendOpenFn = Backend* (*)(int version);
@@ -112,6 +155,7 @@ struct ModelSpec {
   std::uint64_t seed = 0;  ///< of random initialisation
   Executor executor = Executor::kFused;
   std::optional<Device> device = {};  ///< nullopt: the best one there is
+  Precision precision = Precision::kAuto;
   /// What a builder has built, resnet50({...}): weights, builder, num_classes,
   /// image_size and quantize above are ignored.
   std::optional<Model> model = {};
@@ -133,10 +177,8 @@ struct ReadyModel {
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {},
                               int warm_up_size = 0);
 
-struct Score {
-  int index = 0;          ///< class
-  float probability = 0;  ///< 0..1, softmax
-};
+/// What to say of logits that are NaN or infinite.
+Error not_finite();
 /// softmax in float64: scores[i] = exp(logits[i]) / sum, 0..1, as many as there are logits.
 void softmax(std::span<const float> logits, std::vector<float>& scores);
 /// The k largest scores (at most as many as there are), descending; equal ones in order of index.

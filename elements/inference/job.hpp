@@ -12,26 +12,35 @@
 #include <vector>
 
 #include "elements/inference/ordered_queue.hpp"
+#include "elements/inference/picture.hpp"
+#include "elements/inference/score.hpp"
 #include "model_registry/error.hpp"
 
 namespace tv::inference {
 
-/// Who makes it fills input, submits it, and reads the rest when the completion has come.
+/// Who makes it fills input, or picture where the model takes frames, submits it, and reads the
+/// rest when the completion has come.
 struct Job {
   using Clock = std::chrono::steady_clock;
 
-  std::vector<float> input;  ///< [3, side, side]
+  std::vector<float> input;        ///< [3, side, side]
+  std::optional<Picture> picture;  ///< empty again when it has been read
+  /// With a picture: how many classes are asked for; 0: all logits.
+  unsigned top_k = 0;
 
   /// Told once, when the job is done; then let go of.
   std::shared_ptr<Completion> completion;
   std::uint64_t id = 0;  ///< what the completion calls it
 
-  std::vector<float> logits;   ///< [classes]; empty when there is an error
+  std::vector<float> logits;   ///< [classes]; empty when there is an error, or in favour of `top`
+  std::vector<Score> top;      ///< the top_k best ones, best first, where some were asked for
   std::optional<Error> error;  ///< Cancelled: the model has ended
   unsigned batch = 0;          ///< pictures that ran together with it, itself included
   Clock::time_point submitted, begun, ended;
   /// Set before the completion is told, for who no longer waits for it. False for a cancelled job.
   std::atomic<bool> done{false};
+
+  bool answered() const { return !logits.empty() || !top.empty(); }
 
   /// What finishes a job: tells its completion, with nothing of it touched afterwards.
   void finish() {
@@ -66,7 +75,10 @@ class JobPool {
     return {job.release(), [shared = std::weak_ptr(shared_)](Job* used) {
               std::unique_ptr<Job> owned(used);
               owned->completion.reset();
+              owned->picture.reset();
+              owned->top_k = 0;
               owned->logits.clear();
+              owned->top.clear();
               owned->error.reset();
               owned->done.store(false, std::memory_order_relaxed);
               const std::shared_ptr<Shared> pool = shared.lock();

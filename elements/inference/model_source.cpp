@@ -93,6 +93,7 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
   add(key, spec.device ? std::to_string(static_cast<int>(spec.device->kind)) + ":" +
                              std::to_string(spec.device->index)
                        : "auto");
+  add(key, precision_name(spec.precision));
   add(key, std::to_string(static_cast<int>(spec.executor)));
   add(key, std::to_string(side));
   return key;
@@ -108,9 +109,14 @@ SharedModel::Load model_loader(ModelSpec spec, int side, bool offline) {
     TV_ASSIGN_OR_RETURN(ReadyModel ready, load_model(spec, options, side));
     spec = {};  // the file's bytes are not needed any longer
     Runnable runnable;
-    runnable.runner = std::make_unique<ModelRunner>(std::move(ready.model), side);
-    runnable.input_size =
-        std::size_t{3} * static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
+    runnable.takes_frames = ready.model->frames() != nullptr;
+    if (runnable.takes_frames) {
+      runnable.runner = std::make_unique<FrameRunner>(std::move(ready.model));
+    } else {
+      runnable.runner = std::make_unique<ModelRunner>(std::move(ready.model), side);
+      runnable.input_size =
+          std::size_t{3} * static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
+    }
     runnable.sha256 = std::move(ready.sha256);
     runnable.device = std::move(ready.device);
     runnable.why_cpu = std::move(ready.why_cpu);

@@ -23,7 +23,8 @@ namespace tv::inference {
 /// What loading gives.
 struct Runnable {
   std::unique_ptr<BatchRunner> runner;
-  std::size_t input_size = 0;  ///< floats of one picture
+  std::size_t input_size = 0;  ///< floats of one picture; 0 for one that takes frames
+  bool takes_frames = false;   ///< jobs have pictures instead of inputs
   std::string sha256 = {};     ///< of the weight file; empty for random initialisation
   std::string device = {};     ///< "cpu", "cuda:0"
   std::string why_cpu = {};    ///< when nobody asked for the CPU: why it is no GPU; else empty
@@ -69,6 +70,8 @@ class SharedModel {
   void watch(std::weak_ptr<Watcher> watcher);
 
   // Ready alone:
+  /// Jobs are to have a picture instead of an input.
+  bool takes_frames() const { return loaded_.takes_frames; }
   const std::string& sha256() const { return loaded_.sha256; }
   const std::string& device() const { return loaded_.device; }
   const std::string& why_cpu() const { return loaded_.why_cpu; }

@@ -48,10 +48,12 @@ Status check_source(const Weights* weights, const Settings& settings) {
 }
 
 /// int8 numbers are not widened: the network would be another one than was measured and published.
-Status check_precision(const Weights* weights, Precision precision) {
-  if (precision != Precision::kFp32 || !weights || !implies_quantize(*weights)) return {};
+Status check_precision(const Weights* weights, inference::Precision precision) {
+  if (precision == inference::Precision::kAuto || !weights || !implies_quantize(*weights))
+    return {};
   return Error{Code::kInvalidArgument,
-               "properties precision=fp32 and weights=" + weights->name() +
+               "properties precision=" + std::string(inference::precision_name(precision)) +
+                   " and weights=" + weights->name() +
                    " contradict each other: these weights are int8",
                "leave precision at auto, or choose weights of a float network"};
 }
@@ -88,13 +90,14 @@ Result<Choice> choose(const Settings& settings) {
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
   // an application cannot overlook.
   const bool int8 = weights != nullptr && implies_quantize(*weights);
-  if (auto placement = inference::place(choice.spec.device, int8); !placement)
+  if (auto placement = inference::place(choice.spec.device, int8, settings.precision); !placement)
     return placement.error();
   choice.spec.weights = weights;
   choice.spec.builder = builder;
   choice.spec.weights_file = settings.weights_file;
   choice.spec.seed = settings.seed;
   choice.spec.executor = settings.executor;
+  choice.spec.precision = settings.precision;
   return choice;
 }
 

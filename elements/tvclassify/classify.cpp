@@ -17,9 +17,7 @@ std::uint64_t nanoseconds(Clock::duration span) {
 
 Result<std::vector<inference::Score>> best_classes(std::span<const float> logits, int k) {
   std::vector<inference::Score> best = inference::top_k(logits, k);
-  if (best.empty())
-    return Error{Code::kBadCheckpoint, "the network's output holds NaN or infinite values",
-                 "the weights are broken, or were trained for another range of input"};
+  if (best.empty()) return inference::not_finite();
   return best;
 }
 

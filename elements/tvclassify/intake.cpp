@@ -66,7 +66,24 @@ Status Intake::fits(const Transforms& recipe) const {
   return {};
 }
 
-RegionLook Intake::look_at(const Region& region, const FrameView& picture, const Passing& frame) {
+/// A picture made ready for the network, or as it is for a model that does that.
+Result<inference::JobRef> Intake::make_job(const FrameView& picture, const Passing& frame,
+                                           const std::shared_ptr<const Frame>& pixels) {
+  inference::JobRef job = frame.active->model().make_job();
+  if (!frame.active->model().takes_frames()) {
+    TV_RETURN_IF_ERROR(preparation_->run(picture, job->input));
+    return job;
+  }
+  TV_ASSIGN_OR_RETURN(auto plan, preparation_->plan_of(picture.width, picture.height));
+  job->picture = inference::Picture{.view = picture, .plan = std::move(plan), .pixels = pixels};
+  const bool smooth =
+      frame.live.smoothing.kind != SmoothingKind::kNone || frame.live.smoothing.hysteresis != 0;
+  job->top_k = smooth ? 0 : frame.live.top_k;
+  return job;
+}
+
+RegionLook Intake::look_at(const Region& region, const std::shared_ptr<const Frame>& picture,
+                           const Passing& frame) {
   RegionLook look{.region = region};
   look.reason = left_out_reason(region, filter_);
   if (look.reason.empty() && region.object &&
@@ -77,16 +94,16 @@ RegionLook Intake::look_at(const Region& region, const FrameView& picture, const
     return look;
   }
   const auto begin = Clock::now();
-  const std::optional<FrameView> part = part_of(picture, region.part);
-  inference::JobRef job = frame.active->model().make_job();
-  Status ready = part ? preparation_->run(*part, job->input)
-                      : Status(Error{Code::kInternal, "a region outside of its picture", ""});
+  const std::optional<FrameView> part = part_of(picture->view, region.part);
+  auto job = part ? make_job(*part, frame, picture)
+                  : Result<inference::JobRef>(
+                        Error{Code::kInternal, "a region outside of its picture", ""});
   look.preprocess_ns = nanoseconds(Clock::now() - begin);
-  if (ready) {
-    look.job = std::move(job);
+  if (job) {
+    look.job = std::move(*job);
   } else {
     look.plan = FrameStatus::kFailed;
-    look.failure = std::move(ready.error());
+    look.failure = std::move(job.error());
   }
   return look;
 }
@@ -98,10 +115,11 @@ Status Intake::prepare_regions(Passing& frame) {
   const std::vector<Region> regions = find_regions(
       frame.buffer.get(), GST_VIDEO_INFO_WIDTH(&*info_), GST_VIDEO_INFO_HEIGHT(&*info_));
   if (regions.empty()) return {};
-  TV_ASSIGN_OR_RETURN(const Frame picture, map_frame(frame.buffer.get(), *info_));
+  TV_ASSIGN_OR_RETURN(Frame mapped, map_frame(frame.buffer.get(), *info_));
+  const auto picture = std::make_shared<const Frame>(std::move(mapped));
   for (const Region& region : regions)
     if (left_out_reason(region, filter_) != "object-class")
-      frame.regions.push_back(look_at(region, picture.view, frame));
+      frame.regions.push_back(look_at(region, picture, frame));
   return {};
 }
 
@@ -124,11 +142,11 @@ Status Intake::prepare(Passing& frame) {
   if (by_region_) return prepare_regions(frame);
   if (!info_) return Error{Code::kInternal, "a frame before its caps", ""};
   frame.mapped = Clock::now();
-  TV_ASSIGN_OR_RETURN(const Frame picture, map_frame(frame.buffer.get(), *info_));
-  inference::JobRef job = frame.active->model().make_job();
-  TV_RETURN_IF_ERROR(preparation_->run(picture.view, job->input));
+  TV_ASSIGN_OR_RETURN(Frame mapped, map_frame(frame.buffer.get(), *info_));
+  std::shared_ptr<const Frame> kept;  // by a model that reads the pixels later
+  if (frame.active->model().takes_frames()) kept = std::make_shared<const Frame>(std::move(mapped));
+  TV_ASSIGN_OR_RETURN(frame.job, make_job(kept ? kept->view : mapped.view, frame, kept));
   frame.preprocess_ns = nanoseconds(Clock::now() - frame.mapped);
-  frame.job = std::move(job);
   return {};
 }
 

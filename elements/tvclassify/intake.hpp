@@ -12,6 +12,7 @@
 #include "elements/common/gst_ptr.hpp"
 #include "elements/tvclassify/active.hpp"
 #include "elements/tvclassify/counters.hpp"
+#include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/history.hpp"
 #include "elements/tvclassify/passing.hpp"
 #include "elements/tvclassify/prepare.hpp"
@@ -57,10 +58,13 @@ class Intake {
 
  private:
   Result<GstVideoInfo> judge_caps(GstCaps* caps, const Transforms& recipe) const;
+  Result<inference::JobRef> make_job(const FrameView& picture, const Passing& frame,
+                                     const std::shared_ptr<const Frame>& pixels);
   Status prepare(Passing& frame);
   Status prepare_regions(Passing& frame);
   void skip(Passing& frame, std::string_view reason);
-  RegionLook look_at(const Region& region, const FrameView& picture, const Passing& frame);
+  RegionLook look_at(const Region& region, const std::shared_ptr<const Frame>& picture,
+                     const Passing& frame);
 
   GstElement* const element_;
   const TransformsBackend backend_;

@@ -1,6 +1,7 @@
 #include "elements/tvclassify/outlet.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "elements/common/bus.hpp"
@@ -27,7 +28,7 @@ Label label_of(const inference::Score& score, const Active& active) {
   return {score.index, category(active.choice().weights(), score.index), score.probability};
 }
 
-std::vector<Label> labels_of(const std::vector<inference::Score>& best, const Active& active,
+std::vector<Label> labels_of(std::span<const inference::Score> best, const Active& active,
                              const LiveSettings& live) {
   std::vector<Label> labels;
   for (const inference::Score& score : best)
@@ -89,10 +90,15 @@ FrameResult Outlet::failed(const Error& error) {
 FrameResult Outlet::read(const inference::Job& job, const Active& active,
                          const LiveSettings& live) {
   if (job.error) return failed(*job.error);
-  const auto best = best_classes(job.logits, static_cast<int>(live.top_k));
-  if (!best) return failed(best.error());
   FrameResult result;
   result.status = FrameStatus::kOk;
+  if (!job.top.empty()) {  // found on the device; the batch may have wanted more than this frame
+    const auto wanted = std::min<std::size_t>(job.top.size(), live.top_k);
+    result.labels = labels_of(std::span(job.top).first(wanted), active, live);
+    return result;
+  }
+  const auto best = best_classes(job.logits, static_cast<int>(live.top_k));
+  if (!best) return failed(best.error());
   result.labels = labels_of(*best, active, live);
   return result;
 }

@@ -13,4 +13,12 @@ Status Preparation::run(const FrameView& frame, std::span<float> input) {
   return preprocessor_->run(frame, input);
 }
 
+Result<std::shared_ptr<const Plan>> Preparation::plan_of(int width, int height) {
+  if (!plan_ || plan_->width != width || plan_->height != height) {
+    TV_ASSIGN_OR_RETURN(Plan plan, make_plan(recipe_, width, height, backend_));
+    plan_ = std::make_shared<const Plan>(std::move(plan));
+  }
+  return plan_;
+}
+
 }  // namespace tv

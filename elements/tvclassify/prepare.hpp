@@ -20,12 +20,17 @@ class Preparation {
   /// Fails: InvalidArgument (a size that the recipe cannot take), Preprocessor::run()'s.
   Status run(const FrameView& frame, std::span<float> input);
 
+  /// For a model that preprocesses by itself: the plan for frames of that size, the same object as
+  /// long as the size is. Fails: InvalidArgument (a size that the recipe cannot take).
+  Result<std::shared_ptr<const Plan>> plan_of(int width, int height);
+
   const Transforms& recipe() const { return recipe_; }
 
  private:
   Transforms recipe_;
   TransformsBackend backend_;
   std::unique_ptr<Preprocessor> preprocessor_;  // for the size of the last frame
+  std::shared_ptr<const Plan> plan_;            // likewise
 };
 
 }  // namespace tv

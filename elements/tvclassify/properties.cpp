@@ -6,6 +6,8 @@
 #include "model_registry/registry/registry.hpp"
 
 namespace tv {
+
+using inference::Precision;
 namespace {
 
 constexpr auto kRead = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
@@ -35,10 +37,12 @@ constexpr gint number(E value) {
 GType precision_type() {
   static const GEnumValue kValues[] = {
       {number(Precision::kAuto),
-       "The fastest one that keeps the published accuracy (today: that of the weights, fp32 or "
-       "int8)",
+       "The fastest one that keeps the published accuracy: on the CPU that of the weights, fp32 or "
+       "int8; on a GPU fp16",
        "auto"},
-      {number(Precision::kFp32), "32-bit floating point; int8 weights are refused", "fp32"},
+      {number(Precision::kFloat32), "32-bit floating point; int8 weights are refused", "fp32"},
+      {number(Precision::kFloat16), "16-bit floating point, GPU alone", "fp16"},
+      {number(Precision::kBFloat16), "bfloat16, GPU alone", "bf16"},
       {0, nullptr, nullptr}};
   static const GType type = make_enum("GstTvClassifyPrecision", kValues);
   return type;

@@ -12,8 +12,6 @@
 
 namespace tv {
 
-enum class Precision : std::uint8_t { kAuto, kFp32 };
-
 enum class LatencyMode : std::uint8_t {
   kComplete,  ///< every frame is classified; a slow model slows the stream down
   kLive,      ///< frames leave in time; one that inference does not reach carries the newest result
@@ -47,7 +45,7 @@ struct Settings {
   std::uint64_t seed = 0;          ///< of random initialisation
   std::string weights_file;        ///< local file for the architecture; empty: the entry's own
   std::string device = "auto";
-  Precision precision = Precision::kAuto;
+  inference::Precision precision = inference::Precision::kAuto;
   int crop_size = 0;    ///< pixels; 0: the entry's own
   int resize_size = 0;  ///< pixels; 0: the entry's own
   TransformsBackend transforms_backend = TransformsBackend::kTensor;
