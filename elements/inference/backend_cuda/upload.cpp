@@ -39,11 +39,12 @@ Upload plan_upload(const FrameView& frame, const Plan& plan) {
   upload.count = format.planes;
   for (int p = 0; p < format.planes; ++p) {
     const auto plane = static_cast<std::size_t>(p);
-    Range columns, lines;
+    Range columns, lines, whole;
     for (const ComponentLayout& component : format.components) {
       if (component.plane != p) continue;
       columns.add(left, right, component.shift_x, component.step);
       lines.add(top, bottom, component.shift_y, 1);
+      whole.add(0, frame.full_width - 1, component.shift_x, component.step);
     }
     const FrameView::Plane& source = frame.planes[plane];
     Upload::Origin& origin = upload.origins_[plane];
@@ -57,7 +58,8 @@ Upload plan_upload(const FrameView& frame, const Plan& plan) {
             .bytes = columns.end - columns.begin,
             .rows = lines.end - lines.begin,
             .to = upload.bytes,
-            .to_pitch = aligned(columns.end - columns.begin)};
+            .to_pitch = aligned(whole.end)};
+    // The pitch is that of a whole row, as a view must have; what is between is not copied.
     // A copy of one row may have any pitch, of several at least that of its rows.
     rows.from_pitch = std::max(rows.from_pitch, rows.bytes);
     upload.bytes += rows.rows * rows.to_pitch;
