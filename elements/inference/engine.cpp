@@ -1,14 +1,19 @@
 #include "elements/inference/engine.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 
 namespace tv::inference {
 namespace {
 
 constexpr int kMaxDeviceIndex = 1023;
+// Of NVIDIA's driver; in the Windows Subsystem for Linux; on Tegra.
+constexpr const char* kGpuDevices[] = {"/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu"};
 
 Error bad_device(std::string_view text) {
   return {Code::kInvalidArgument, "no device \"" + std::string(text) + "\"",
@@ -56,6 +61,18 @@ Status check_cancelled(const FetchOptions& fetch) {
   if (fetch.cancel && *fetch.cancel)
     return Error{Code::kCancelled, "loading the model was cancelled", ""};
   return {};
+}
+
+/// LibTorch for GPUs is a third of a gigabyte: where there can be none it is not opened.
+Status look_for_gpu() {
+  const char* const assumed = secure_getenv("TV_ASSUME_GPU");
+  if (assumed && std::string_view(assumed) == "1") return {};
+  const char* const visible = secure_getenv("CUDA_VISIBLE_DEVICES");
+  if (visible && (*visible == '\0' || std::string_view(visible) == "-1"))
+    return Error{Code::kUnavailable, "no GPU: CUDA_VISIBLE_DEVICES hides them all", ""};
+  for (const char* device : kGpuDevices)
+    if (access(device, F_OK) == 0) return {};
+  return Error{Code::kUnavailable, "no GPU: no driver has made " + std::string(kGpuDevices[0]), ""};
 }
 
 Result<Backend*> open_usable(const Device& device) {
@@ -120,7 +137,8 @@ Result<Placement> place(const std::optional<Device>& device, bool int8, Precisio
     return cpu;
   }
   Placement chosen{.device = device.value_or(Device{DeviceKind::kCuda, 0})};
-  auto backend = open_usable(chosen.device);
+  const Status driver = device ? Status() : look_for_gpu();
+  auto backend = driver ? open_usable(chosen.device) : Result<Backend*>(driver.error());
   if (!backend && !device) {
     chosen = {.device = {DeviceKind::kCpu, 0}, .why_cpu = std::move(backend.error().what)};
     backend = open_usable(chosen.device);

@@ -122,10 +122,10 @@ struct Placement {
   Backend* backend = nullptr;
   std::string why_cpu = {};  ///< when nobody asked for the CPU: why it is no GPU; else empty
 };
-/// The backend of a device; for nullopt the first GPU's where its module opens, else the CPU's.
-/// `int8`: for an int8 network, whose operators LibTorch has for the CPU alone.
-/// Fails: Unsupported (a GPU for int8, half precision on a CPU), open_backend()'s,
-/// Backend::usable()'s.
+/// The backend of a device; for nullopt the first GPU's where a driver is there and its module
+/// finds a GPU, else the CPU's. With TV_ASSUME_GPU=1 the driver is not looked for. `int8`: for an
+/// int8 network, whose operators LibTorch has for the CPU alone. Fails: Unsupported (a GPU for
+/// int8, half precision on a CPU), open_backend()'s, Backend::usable()'s.
 Result<Placement> place(const std::optional<Device>& device, bool int8 = false,
                         Precision precision = Precision::kAuto);
 

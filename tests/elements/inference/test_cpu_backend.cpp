@@ -353,7 +353,14 @@ START_TEST(models_load_from_an_application_in_one_call) {
   const auto ready = load_model({.builder = "squeezenet1_1", .num_classes = 4, .seed = 3}, {}, 32);
   ck_assert(static_cast<bool>(ready));
   expect_equal(ready->device, "cpu");
-  expect_contains(ready->why_cpu, "no cuda backend");
+  expect_contains(ready->why_cpu, "no GPU");
+  for (const Precision half : {Precision::kFloat16, Precision::kBFloat16}) {
+    const auto refused =
+        load_model({.builder = "squeezenet1_1", .device = Device{}, .precision = half});
+    ck_assert(!refused);
+    expect_equal(code_name(refused.error().code), "unsupported");
+    expect_contains(refused.error().what, precision_name(half));
+  }
   const auto asked = load_model({.builder = "squeezenet1_1", .device = Device{}});
   ck_assert(static_cast<bool>(asked));
   expect_equal(asked->device, "cpu");

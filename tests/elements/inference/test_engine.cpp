@@ -153,11 +153,43 @@ START_TEST(without_a_wish_the_gpu_comes_first) {
   const Folder good;
   good.copy_module(SAME_VERSION_MODULE);
   search_in(good.path());
+  setenv("TV_ASSUME_GPU", "1", 1);
   const auto placement = place(std::nullopt);
   expect_ok(placement);
   ck_assert(placement->device.kind == DeviceKind::kCuda);
   expect_equal(placement->backend->description(), "fake");
   expect_equal(placement->why_cpu, "");
+}
+END_TEST
+
+START_TEST(where_no_gpu_can_be_no_module_is_opened) {
+  const Folder good;
+  good.copy_module(SAME_VERSION_MODULE);
+  search_in(good.path());
+  unsetenv("TV_ASSUME_GPU");
+  for (const char* hidden : {"", "-1"}) {
+    setenv("CUDA_VISIBLE_DEVICES", hidden, 1);
+    // The CPU's module is not there either: the text would be the GPU's, had it been looked for.
+    const auto placement = place(std::nullopt);
+    ck_assert(!placement);
+    expect_contains(placement.error().what, "no cpu backend");
+  }
+  // Who asks for it gets it.
+  ck_assert(static_cast<bool>(place(Device{DeviceKind::kCuda, 0})));
+}
+END_TEST
+
+START_TEST(half_precision_needs_a_gpu) {
+  const Folder good;
+  good.copy_module(SAME_VERSION_MODULE);
+  search_in(good.path());
+  const Device cuda{DeviceKind::kCuda, 0};
+  for (const Precision half : {Precision::kFloat16, Precision::kBFloat16}) {
+    ck_assert(static_cast<bool>(place(cuda, false, half)));
+    const auto int8 = place(cuda, true, half);
+    ck_assert(!int8);
+    expect_equal(code_name(int8.error().code), "unsupported");
+  }
 }
 END_TEST
 
@@ -194,6 +226,7 @@ int main() {
       logits_that_are_no_numbers_have_no_scores, a_missing_module_is_named_with_every_place,
       a_module_of_another_version_is_refused, a_damaged_module_is_told_in_the_loaders_words,
       a_library_that_is_no_backend_is_refused, the_first_good_module_on_the_path_is_opened_once,
-      without_a_wish_the_gpu_comes_first, int8_networks_stay_on_the_cpu,
+      without_a_wish_the_gpu_comes_first, where_no_gpu_can_be_no_module_is_opened,
+      half_precision_needs_a_gpu, int8_networks_stay_on_the_cpu,
       loading_fails_before_anything_is_downloaded);
 }
