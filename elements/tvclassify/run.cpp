@@ -365,7 +365,7 @@ bool Run::resume() {
 }
 
 /// At once: whoever resumes comes before or after.
-std::deque<StreamQueue::Entry> Run::stop_with(GstFlowReturn flow) {
+std::vector<StreamQueue::Entry> Run::stop_with(GstFlowReturn flow) {
   const std::lock_guard lock(mutex_);
   flow_ = flow;
   return queue_->close();
@@ -387,7 +387,7 @@ bool Run::keep(const StreamItem& item) {
   return gst_pad_store_sticky_event(source_, event) == GST_FLOW_OK;
 }
 
-void Run::discard(const std::deque<StreamQueue::Entry>& rest) {
+void Run::discard(const std::vector<StreamQueue::Entry>& rest) {
   if (const auto seat = active()) seat->cancel();
   cancelled_ = true;
   std::uint64_t frames = 0;
@@ -410,7 +410,7 @@ void Run::begin_flush() {
 }
 
 void Run::halt() {
-  const std::deque<StreamQueue::Entry> rest = stop_with(GST_FLOW_FLUSHING);
+  const std::vector<StreamQueue::Entry> rest = stop_with(GST_FLOW_FLUSHING);
   // Waits for the source thread: an event that it pushes is older than those that are kept.
   gst_pad_pause_task(source_);
   discard(rest);

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -116,9 +115,9 @@ class Run {
   std::string about() const;
   void measure();
   void tell_latency();
-  std::deque<StreamQueue::Entry> stop_with(GstFlowReturn flow);
+  std::vector<StreamQueue::Entry> stop_with(GstFlowReturn flow);
   bool keep(const StreamItem& item);
-  void discard(const std::deque<StreamQueue::Entry>& rest);
+  void discard(const std::vector<StreamQueue::Entry>& rest);
 
   GstElement* const element_;
   GstPad* const source_;

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <future>
+#include <memory>
 #include <set>
 #include <thread>
 
 #include "elements/inference/batch.hpp"
+#include "elements/inference/fifo.hpp"
 #include "elements/inference/model_source.hpp"
 #include "elements/inference/shared_model.hpp"
 #include "model_registry/registry/registry.hpp"
@@ -17,6 +19,27 @@ using namespace tv;
 using namespace tv::inference;
 using namespace tv::test;
 using std::chrono::hours;
+
+// ---- fifo -------------------------------------------------------------------------------------
+
+// Growing while the contents run across the end of the memory is where an order gets lost.
+START_TEST(a_fifo_keeps_the_order_while_it_grows) {
+  Fifo<std::unique_ptr<int>> fifo;
+  ck_assert(fifo.empty() && fifo.take_all().empty());
+  int in = 0, out = 0;
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 3; ++i) fifo.push_back(std::make_unique<int>(in++));
+    ck_assert_int_eq(*fifo.front(), out);
+    for (int i = 0; i < 2; ++i) ck_assert_int_eq(*fifo.pop_front(), out++);
+    ck_assert_uint_eq(fifo.size(), static_cast<std::size_t>(in - out));
+    ck_assert_int_eq(*fifo[fifo.size() - 1], in - 1);
+  }
+  const auto rest = fifo.take_all();
+  ck_assert(fifo.empty());
+  ck_assert_uint_eq(rest.size(), 40);
+  for (const auto& each : rest) ck_assert_int_eq(*each, out++);
+}
+END_TEST
 
 // ---- ordered queue ----------------------------------------------------------------------------
 
@@ -751,7 +774,8 @@ END_TEST
 
 int main() {
   return run_suites(
-      {make_suite("queue", 60, entries_leave_in_order_whatever_is_ready_first,
+      {make_suite("queue", 60, a_fifo_keeps_the_order_while_it_grows,
+                  entries_leave_in_order_whatever_is_ready_first,
                   an_entry_waits_for_all_of_its_parts, room_is_free_when_what_was_taken_has_left,
                   a_deadline_lets_an_entry_go_unready, closing_sends_everybody_back,
                   what_is_held_survives_a_flush),
