@@ -1,7 +1,9 @@
 #include "elements/common/mapped_frame.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace tv {
 namespace {
@@ -34,8 +36,17 @@ Error too_small(guint plane, std::int64_t first, std::int64_t last, std::size_t 
 
 }  // namespace
 
+MappedFrame::MappedFrame(MappedFrame&& other) noexcept
+    : count_(other.count_),
+      width_(other.width_),
+      height_(other.height_),
+      planes_(other.planes_),
+      mapped_(std::exchange(other.mapped_, 0)),
+      maps_(other.maps_),
+      copies_(std::move(other.copies_)) {}
+
 MappedFrame::~MappedFrame() {
-  for (GstMapInfo& info : maps_) {
+  for (GstMapInfo& info : std::span(maps_).first(static_cast<std::size_t>(mapped_))) {
     GstMemory* memory = info.memory;
     gst_memory_unmap(memory, &info);
     gst_memory_unref(memory);
@@ -51,8 +62,7 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
                      static_cast<std::int64_t>(begin + size), gst_buffer_get_size(buffer));
   Plane& plane = planes_[static_cast<std::size_t>(index)];
   if (memories == 1) {
-    maps_.reserve(GST_VIDEO_MAX_PLANES);
-    GstMapInfo info;
+    GstMapInfo& info = maps_[static_cast<std::size_t>(mapped_)];
     GstMemory* memory = gst_buffer_get_memory(buffer, memory_index);
     if (!gst_memory_map(memory, &info, GST_MAP_READ)) {
       Error error{Code::kUnsupported,
@@ -62,7 +72,7 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
       gst_memory_unref(memory);
       return error;
     }
-    maps_.push_back(info);
+    ++mapped_;
     plane.data = info.data + skip + first_row;
     return {};
   }

@@ -22,7 +22,7 @@ class MappedFrame {
   /// (memory that the CPU cannot map), each with the sizes found and expected.
   static Result<MappedFrame> map(GstBuffer* buffer, const GstVideoInfo& info);
 
-  MappedFrame(MappedFrame&& other) noexcept = default;
+  MappedFrame(MappedFrame&& other) noexcept;
   MappedFrame& operator=(MappedFrame&&) = delete;
   ~MappedFrame();
 
@@ -43,8 +43,9 @@ class MappedFrame {
   int count_ = 0;
   int width_ = 0, height_ = 0;
   std::array<Plane, GST_VIDEO_MAX_PLANES> planes_{};
-  std::vector<GstMapInfo> maps_;                   // each holds a reference to its memory
-  std::vector<std::vector<std::uint8_t>> copies_;  // of planes that span several memories
+  int mapped_ = 0;
+  std::array<GstMapInfo, GST_VIDEO_MAX_PLANES> maps_{};  // of them `mapped_` hold their memory
+  std::vector<std::vector<std::uint8_t>> copies_;        // of planes that span several memories
 };
 
 }  // namespace tv
