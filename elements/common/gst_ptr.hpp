@@ -63,9 +63,9 @@ inline void set_string(GstStructure* structure, const char* field, std::string_v
 
 /// The same for a text of which the process sees few different ones (names of elements, weights and
 /// classes, never what a frame says): it is kept for ever, and no copy of the field copies it.
-inline void set_name(GstStructure* structure, const char* field, const std::string& text) {
+inline void set_name(GstStructure* structure, const char* field, const char* text) {
   Value value(G_TYPE_STRING);
-  g_value_set_interned_string(value.get(), g_intern_string(text.c_str()));
+  g_value_set_interned_string(value.get(), g_intern_string(text));
   value.move_to(structure, field);
 }
 

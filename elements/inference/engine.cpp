@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-#include <numeric>
 
 namespace tv::inference {
 namespace {
@@ -194,19 +193,6 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
 
 namespace {
 
-/// Indices of the k largest values, descending; equal ones in order.
-std::vector<int> order_of(std::span<const float> values, int k) {
-  std::vector<int> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto count = std::min(static_cast<std::size_t>(std::max(0, k)), order.size());
-  const auto value = [&](int index) { return values[static_cast<std::size_t>(index)]; };
-  std::partial_sort(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-      [&](int a, int b) { return value(a) != value(b) ? value(a) > value(b) : a < b; });
-  order.resize(count);
-  return order;
-}
-
 /// exp(logit - largest) for each logit is its share of this; logits are not empty.
 struct Normaliser {
   double largest = 0, sum = 0;
@@ -233,23 +219,40 @@ Error not_finite() {
           "the weights are broken, or were trained for another range of input"};
 }
 
-std::vector<Score> largest(std::span<const float> scores, int k) {
-  std::vector<Score> found;
-  for (const int index : order_of(scores, k))
-    found.push_back({index, scores[static_cast<std::size_t>(index)]});
-  return found;
+void largest(std::span<const float> scores, int k, std::vector<Score>& found) {
+  const auto better = [](const Score& a, const Score& b) {
+    return a.probability != b.probability ? a.probability > b.probability : a.index < b.index;
+  };
+  const auto score = [&](std::size_t i) { return Score{static_cast<int>(i), scores[i]}; };
+  const std::size_t count = std::min(static_cast<std::size_t>(std::max(0, k)), scores.size());
+  found.clear();
+  if (count == 0) return;
+  for (std::size_t i = 0; i < count; ++i) found.push_back(score(i));
+  std::make_heap(found.begin(), found.end(), better);  // in front: the worst of them
+  for (std::size_t i = count; i < scores.size(); ++i) {
+    if (!(scores[i] > found.front().probability)) continue;  // of equal ones the first stays
+    std::pop_heap(found.begin(), found.end(), better);
+    found.back() = score(i);
+    std::push_heap(found.begin(), found.end(), better);
+  }
+  std::sort_heap(found.begin(), found.end(), better);
+}
+
+void top_k(std::span<const float> logits, int k, std::vector<Score>& found) {
+  found.clear();
+  const bool finite =
+      std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
+  if (!finite || logits.empty() || k <= 0) return;
+  const Normaliser probability(logits);
+  // Ordered by logit: far apart ones may have the same probability in float32.
+  largest(logits, k, found);
+  for (Score& score : found) score.probability = probability(score.probability);
 }
 
 std::vector<Score> top_k(std::span<const float> logits, int k) {
-  const bool finite =
-      std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
-  if (!finite || logits.empty() || k <= 0) return {};
-  const Normaliser probability(logits);
-  // Ordered by logit: far apart ones may have the same probability in float32.
-  std::vector<Score> scores;
-  for (const int index : order_of(logits, k))
-    scores.push_back({index, probability(logits[static_cast<std::size_t>(index)])});
-  return scores;
+  std::vector<Score> found;
+  top_k(logits, k, found);
+  return found;
 }
 
 }  // namespace tv::inference

@@ -182,10 +182,12 @@ Error not_finite();
 /// softmax in float64: scores[i] = exp(logits[i]) / sum, 0..1, as many as there are logits.
 void softmax(std::span<const float> logits, std::vector<float>& scores);
 /// The k largest scores (at most as many as there are), descending; equal ones in order of index.
-std::vector<Score> largest(std::span<const float> scores, int k);
+void largest(std::span<const float> scores, int k, std::vector<Score>& found);
 /// softmax in float64, then the k largest (at most as many as there are), descending; equal scores
 /// in order of index. Empty when a logit is NaN or infinite: nothing can be said about such a
 /// frame.
 std::vector<Score> top_k(std::span<const float> logits, int k);
+/// The same in memory that is used again.
+void top_k(std::span<const float> logits, int k, std::vector<Score>& found);
 
 }  // namespace tv::inference

@@ -222,13 +222,15 @@ START_TEST(logits_that_are_no_numbers_have_no_best_class) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   for (const float wrong : {std::nanf(""), kInf, -kInf}) {
     const float logits[] = {1, wrong};
-    const auto best = best_classes(logits, 2);
-    ck_assert(!best && best.error().code == Code::kBadCheckpoint);
-    test::expect_contains(best.error().what, "NaN or infinite");
+    std::vector<inference::Score> best;
+    const Status found = best_classes(logits, 2, best);
+    ck_assert(!found && found.error().code == Code::kBadCheckpoint);
+    test::expect_contains(found.error().what, "NaN or infinite");
   }
   const float logits[] = {1, 2};
-  const auto best = best_classes(logits, 2);
-  ck_assert(best && best->size() == 2 && best->front().index == 1);
+  std::vector<inference::Score> best;
+  ck_assert(static_cast<bool>(best_classes(logits, 2, best)));
+  ck_assert(best.size() == 2 && best.front().index == 1);
 }
 END_TEST
 
