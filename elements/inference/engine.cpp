@@ -193,16 +193,13 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
 
 namespace {
 
-/// exp(logit - largest) for each logit is its share of this; logits are not empty.
+/// exp(logit - most) for each logit is its share of this; `most` is the largest of them.
 struct Normaliser {
-  double largest = 0, sum = 0;
-  explicit Normaliser(std::span<const float> logits)
-      : largest(*std::max_element(logits.begin(), logits.end())) {
-    for (const float logit : logits) sum += std::exp(logit - largest);
+  double most = 0, sum = 0;
+  Normaliser(std::span<const float> logits, float largest) : most(largest) {
+    for (const float logit : logits) sum += std::exp(logit - most);
   }
-  float operator()(float logit) const {
-    return static_cast<float>(std::exp(logit - largest) / sum);
-  }
+  float operator()(float logit) const { return static_cast<float>(std::exp(logit - most) / sum); }
 };
 
 }  // namespace
@@ -210,7 +207,7 @@ struct Normaliser {
 void softmax(std::span<const float> logits, std::vector<float>& scores) {
   scores.clear();
   if (logits.empty()) return;
-  const Normaliser probability(logits);
+  const Normaliser probability(logits, *std::max_element(logits.begin(), logits.end()));
   for (const float logit : logits) scores.push_back(probability(logit));
 }
 
@@ -243,9 +240,9 @@ void top_k(std::span<const float> logits, int k, std::vector<Score>& found) {
   const bool finite =
       std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
   if (!finite || logits.empty() || k <= 0) return;
-  const Normaliser probability(logits);
   // Ordered by logit: far apart ones may have the same probability in float32.
   largest(logits, k, found);
+  const Normaliser probability(logits, found.front().probability);
   for (Score& score : found) score.probability = probability(score.probability);
 }
 
