@@ -45,11 +45,9 @@ class OrderedQueue final : public Completion {
   };
 
   /// Producer. Waits until fewer than `limit` counted entries are inside, the one that the consumer
-  /// holds included; while the consumer has entries that are ready, until half of the room is free.
-  /// False: closed.
+  /// holds included. False: closed.
   bool wait_for_room(std::size_t limit) {
     std::unique_lock lock(mutex_);
-    limit_ = limit;
     room_.wait(lock, [&] { return closed_ || counted_ < limit; });
     return !closed_;
   }
@@ -107,15 +105,11 @@ class OrderedQueue final : public Completion {
 
   /// Consumer. What was taken has left for good: its room is free.
   void leave() {
-    bool news = false;
     {
       const std::lock_guard lock(mutex_);
       if (std::exchange(held_, false) && held_counted_) --counted_;
-      // The consumer goes on with the next one at once: a producer that is woken for each would
-      // put one in and wait again.
-      news = 2 * counted_ <= limit_ || entries_.empty() || entries_.front().parts > 0;
     }
-    if (news) room_.notify_all();
+    room_.notify_all();
   }
 
   /// Waits until everything has left. False: closed.
@@ -156,7 +150,6 @@ class OrderedQueue final : public Completion {
   Fifo<Entry> entries_;
   std::uint64_t next_id_ = 0;  // the ids of the entries are the last ones before it
   std::size_t counted_ = 0;    // with the one that the consumer holds
-  std::size_t limit_ = 0;      // of wait_for_room()
   bool held_ = false;
   bool held_counted_ = false;
   bool closed_ = true;

@@ -108,21 +108,6 @@ START_TEST(room_is_free_when_what_was_taken_has_left) {
 }
 END_TEST
 
-// Entries that are ready leave one after the other, and the producer hears of room when half of it
-// is free; where the consumer has to wait, at once.
-START_TEST(room_is_told_by_halves_while_entries_are_ready) {
-  for (const bool ready : {true, false}) {
-    const auto queue = open_queue();
-    for (int i = 0; i < 4; ++i) queue->append(entry(i, i == 0 || ready ? 0 : 1));
-    auto producer = std::async(std::launch::async, [&] { return queue->wait_for_room(4); });
-    ck_assert_int_eq(take(*queue), 0);
-    if (ready) ck_assert_int_eq(take(*queue), 1);
-    ck_assert(producer.get());
-    ck_assert_uint_eq(queue->size(), ready ? 2 : 3);
-  }
-}
-END_TEST
-
 START_TEST(a_deadline_lets_an_entry_go_unready) {
   const auto queue = open_queue();
   Queue::Entry late = entry(1, 1);
@@ -792,7 +777,6 @@ int main() {
       {make_suite("queue", 60, a_fifo_keeps_the_order_while_it_grows,
                   entries_leave_in_order_whatever_is_ready_first,
                   an_entry_waits_for_all_of_its_parts, room_is_free_when_what_was_taken_has_left,
-                  room_is_told_by_halves_while_entries_are_ready,
                   a_deadline_lets_an_entry_go_unready, closing_sends_everybody_back,
                   what_is_held_survives_a_flush),
        make_suite("batches", 60, jobs_are_used_again_and_clean, a_full_batch_leaves,
