@@ -276,6 +276,9 @@ bool Run::pass(EventRef event) {
       intake_.forget();
       break;
     case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE:
+      // Behind the last frame of a segment that is played in a loop nothing comes, either, until
+      // somebody who has heard of it seeks.
       if (const auto seat = active()) {
         seat->hurry();
         seat->set_quiet(true);
