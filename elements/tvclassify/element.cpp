@@ -378,7 +378,7 @@ gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
     if (!run || !run->drain()) return FALSE;
     const bool answered = gst_pad_peer_query(self->source, query) != FALSE;
     if (answered && GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
-      ask_for_more_buffers(query, self->impl->settings().max_in_flight);
+      ask_for_more_buffers(query, run->settings().max_in_flight);
     return answered;
   });
 }
