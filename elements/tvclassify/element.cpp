@@ -350,15 +350,21 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   });
 }
 
-/// Frames that are inside are taken from upstream's pool, too.
+/// Frames that are inside are taken from upstream's pool, too. What downstream says of a pool of
+/// its own is what that can do: a source that asked it for more would fail. With few buffers fewer
+/// frames are inside.
 void ask_for_more_buffers(GstQuery* query, guint depth) {
   const guint pools = gst_query_get_n_allocation_pools(query);
   for (guint i = 0; i < pools; ++i) {
     GstBufferPool* pool = nullptr;
     guint size = 0, min = 0, max = 0;
     gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &min, &max);
-    if (max > 0) max = max > G_MAXUINT - depth ? 0 : max + depth;
-    gst_query_set_nth_allocation_pool(query, i, pool, size, min + depth, max);
+    min += depth;
+    if (pool && max > 0)
+      min = std::min(min, max);
+    else if (max > 0)
+      max = max > G_MAXUINT - depth ? 0 : max + depth;
+    gst_query_set_nth_allocation_pool(query, i, pool, size, min, max);
     if (pool) gst_object_unref(pool);
   }
   GstCaps* caps = nullptr;
