@@ -21,6 +21,15 @@ int percent(std::uint64_t done, std::uint64_t total) {
   return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
 }
 
+/// How many buffers there are of this one's pool; 0: as many as are wanted.
+std::size_t pool_size(const GstBuffer* buffer) {
+  if (!buffer->pool) return 0;
+  guint max = 0;
+  const StructurePtr config(gst_buffer_pool_get_config(buffer->pool));
+  gst_buffer_pool_config_get_params(config.get(), nullptr, nullptr, nullptr, &max);
+  return max;
+}
+
 std::shared_ptr<GstElement> hold(GstElement* element) {
   return {GST_ELEMENT(gst_object_ref(element)), gst_object_unref};
 }
@@ -226,6 +235,7 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
   const std::shared_ptr<const Active> active = current();
   // Those of before a refusal downstream were cancelled.
   if (cancelled_.exchange(false)) intake_.forget_jobs();
+  const std::size_t most = settings_.batch_timeout_ns > 0 ? pool_size(buffer.get()) : 0;
   Passing frame = intake_.judge(std::move(buffer), active, live, *counters_);
   jobs_.clear();
   if (frame.job) jobs_.push_back(frame.job);
@@ -250,6 +260,8 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
   }
   active->submit(jobs_);
   jobs_.clear();
+  // Upstream has no buffer left for another picture: none comes before one of these has left.
+  if (most > 0 && queue_->size() >= most) active->hurry();
   // Until these are done, all other frames are "busy".
   if (settings_.latency_mode == LatencyMode::kLive) active->set_quiet(true);
   return GST_FLOW_OK;
