@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 
@@ -164,6 +163,15 @@ inline NumberedSource* make_source(int frames = kEndless, int width = 64, int he
   self->width = width;
   self->height = height;
   return self;
+}
+
+/// One frame of a colour: the stub names its red, up to 127.
+inline BufferRef plain(int red, int width, int height, GstClockTime time) {
+  const auto size = static_cast<gsize>(GST_ROUND_UP_4(width * 3) * height);
+  BufferRef buffer(gst_buffer_new_allocate(nullptr, size, nullptr));
+  gst_buffer_memset(buffer.get(), 0, static_cast<guint8>(red), size);
+  GST_BUFFER_PTS(buffer.get()) = time;
+  return buffer;
 }
 
 // ---- the record -------------------------------------------------------------------------------
@@ -466,11 +474,6 @@ inline guint64 counter(GstElement* element, const char* field) {
   ck_assert_msg(gst_structure_get_uint64(stats, field, &value), "no counter %s", field);
   gst_structure_free(stats);
   return value;
-}
-
-inline int threads() {
-  return static_cast<int>(
-      std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
 }
 
 }  // namespace tv::test

@@ -213,14 +213,6 @@ constexpr int kWarmUp = 40;
 // One frame's pixels, kept in each round, would be several times that.
 constexpr std::int64_t kMostGrowth = 256 << 10;
 
-static BufferRef plain(int red, int width, int height, GstClockTime time) {
-  const auto size = static_cast<gsize>(GST_ROUND_UP_4(width * 3) * height);
-  BufferRef buffer(gst_buffer_new_allocate(nullptr, size, nullptr));
-  gst_buffer_memset(buffer.get(), 0, static_cast<guint8>(red), size);
-  GST_BUFFER_PTS(buffer.get()) = time;
-  return buffer;
-}
-
 /// As a camera that was plugged in again: another id, another size, times from the beginning.
 static void begin_stream(Bench& bench, int round) {
   GstHarness* harness = bench.harness();

@@ -1,0 +1,569 @@
+// What applications do around the element while frames are in flight: blocked pads, elements taken
+// out and put back, other sinks, other clocks, small buffer pools, many instances.
+#include <array>
+#include <deque>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "tests/elements/tvclassify/pipelines.hpp"
+
+using namespace tv;
+using namespace tv::test;
+
+static void reset_stub() {
+  stub().reset();
+}
+
+static BufferRef solid(int red) {
+  return plain(red, 64, 48, GST_CLOCK_TIME_NONE);
+}
+
+static int next_class(Bench& bench) {
+  const BufferRef out(gst_harness_pull(bench.harness()));
+  ck_assert(out != nullptr);
+  return read_meta(out.get()).best();
+}
+
+/// Waits for what other threads do.
+template <typename F>
+static void until(const char* what, F&& is_so) {
+  const auto end = std::chrono::steady_clock::now() + kWatchdog;
+  while (!is_so()) {
+    ck_assert_msg(std::chrono::steady_clock::now() < end, "never: %s", what);
+    std::this_thread::yield();
+  }
+}
+
+/// Frame after frame, none lost and none twice; those with a meta have their own result.
+static void assert_consecutive(const std::vector<Passed>& passed) {
+  int next = 0;
+  for (const Passed& each : passed) {
+    if (each.kind != 'b') continue;
+    ck_assert_int_eq(each.number, next++);
+    if (each.has_meta()) ck_assert_int_eq(each.meta().best(), class_of_number(each.number));
+  }
+}
+
+// ---- blocked pads -----------------------------------------------------------------------------
+
+START_TEST(frames_behind_a_blocked_pad_wait) {
+  Bench bench(kStub + "max-in-flight=4 batch-size=2");
+  bench.pass(solid(0));
+  for (int round = 0; round < 20; ++round) {
+    std::future<GstFlowReturn> fifth;
+    {
+      Block block(PadRef(bench.element(), "src"));
+      for (const int red : {1, 2, 3, 4}) ck_assert_int_eq(bench.push(solid(red)), GST_FLOW_OK);
+      block.wait();
+      fifth = std::async(std::launch::async, [&] { return bench.push(solid(5)); });
+      ck_assert_uint_eq(counter(bench.element(), "in-flight"), 3);  // one has its result
+      ck_assert(bench.pull() == nullptr);
+    }
+    ck_assert_int_eq(fifth.get(), GST_FLOW_OK);
+    for (const int red : {1, 2, 3, 4, 5}) ck_assert_int_eq(next_class(bench), red);
+  }
+}
+END_TEST
+
+// The contrast: a flush takes them away, and the pad may stay blocked meanwhile.
+START_TEST(a_flush_empties_what_is_behind_a_blocked_pad) {
+  Bench bench(kStub + "max-in-flight=4");
+  bench.pass(solid(0));
+  {
+    Block block(PadRef(bench.element(), "src"));
+    for (const int red : {1, 2, 3, 4}) ck_assert_int_eq(bench.push(solid(red)), GST_FLOW_OK);
+    block.wait();
+    bench.flush();
+    ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
+  }
+  ck_assert_int_eq(next_class(bench), 9);
+  ck_assert(bench.pull() == nullptr);
+  ck_assert_uint_eq(counter(bench.element(), "flushed"), 3);  // one had its result
+}
+END_TEST
+
+START_TEST(a_blocked_pad_holds_up_no_state_change) {
+  Bench bench(kStub + "max-in-flight=2");
+  for (const GstState state : {GST_STATE_READY, GST_STATE_NULL}) {
+    bench.pass(solid(0));
+    {
+      Block block(PadRef(bench.element(), "src"));
+      bench.push(solid(1));
+      bench.push(solid(2));
+      auto third = std::async(std::launch::async, [&] { return bench.push(solid(3)); });
+      block.wait();
+      bench.set_state(state);
+      ck_assert_int_eq(third.get(), GST_FLOW_FLUSHING);
+    }
+    bench.set_state(GST_STATE_PLAYING);
+    gst_harness_set_src_caps_str(bench.harness(), rgb_caps().c_str());
+    ck_assert_int_eq(bench.push(solid(4)), GST_FLOW_OK);
+    ck_assert_int_eq(next_class(bench), 4);
+  }
+}
+END_TEST
+
+// ---- other links ------------------------------------------------------------------------------
+
+START_TEST(the_element_is_taken_out_and_put_back) {
+  constexpr int kRounds = 30;
+  stub().delay(200);
+  Record out;
+  Pipeline pipeline;
+  GstElement* source = pipeline.add(make_source());
+  GstElement* before = pipeline.add(std::string("identity"));
+  GstElement* element = pipeline.add(kStub + "max-in-flight=4 batch-size=2");
+  GstElement* after = pipeline.add(std::string("identity"));
+  GstElement* sink = pipeline.add(std::string("fakesink sync=false async=false"));
+  ck_assert(gst_element_link_many(source, before, element, after, sink, nullptr));
+  out.follow(PadRef(sink, "sink"));
+  const PadRef gate(before, "src");
+  pipeline.set_state(GST_STATE_PLAYING);
+  for (int round = 0; round < kRounds; ++round) {
+    out.wait_for('b', out.buffers() + 6);
+    ElementRef held(GST_ELEMENT(gst_object_ref(element)));
+    {
+      Block block(gate);
+      block.wait();
+      drain(element);
+      gst_element_unlink_many(before, element, after, nullptr);
+      pipeline.remove(element);
+      ck_assert(gst_element_link(before, after));
+    }
+    out.wait_for('b', out.buffers() + 6);
+    {
+      Block block(gate);
+      block.wait();
+      gst_element_unlink(before, after);
+      // The same one again, or another.
+      if (round % 2) {
+        element = pipeline.add(kStub + "max-in-flight=3");
+      } else {
+        gst_element_set_locked_state(element, FALSE);
+        pipeline.add(element);
+      }
+      ck_assert(gst_element_link_many(before, element, after, nullptr));
+      ck_assert(gst_element_sync_state_with_parent(element));
+    }
+  }
+  out.wait_for('b', out.buffers() + 6);
+  pipeline.set_state(GST_STATE_READY);
+  const std::vector<Passed> passed = out.all();
+  assert_consecutive(passed);
+  int changes = 0;
+  bool had = true;
+  for (const Passed& each : passed)
+    if (each.kind == 'b' && each.has_meta() != std::exchange(had, each.has_meta())) ++changes;
+  ck_assert_int_eq(changes, 2 * kRounds);
+}
+END_TEST
+
+// Between the streams of two sinks nothing is lost, and each hears what the stream is first.
+START_TEST(another_sink_hears_all_before_its_first_frame) {
+  constexpr int kRounds = 30;
+  stub().delay(200);
+  Pipeline pipeline;
+  GstElement* source = pipeline.add(make_source());
+  GstElement* element = pipeline.add(kStub + "max-in-flight=4");
+  GstElement* sink = nullptr;
+  ck_assert(gst_element_link(source, element));
+  GstEvent* title = gst_event_new_tag(gst_tag_list_new(GST_TAG_TITLE, "kept", nullptr));
+  std::vector<Passed> all;
+  std::array<Record, kRounds> outs;
+  for (Record& out : outs) {
+    {
+      std::optional<Block> block;
+      if (sink) {
+        block.emplace(PadRef(element, "src"));
+        block->wait();
+        gst_element_unlink(element, sink);
+        pipeline.remove(sink);
+      }
+      sink = pipeline.add(std::string("fakesink sync=false async=false"));
+      out.follow(PadRef(sink, "sink"));
+      ck_assert(gst_element_link(element, sink));
+      if (block) {
+        ck_assert(gst_element_sync_state_with_parent(sink));
+      } else {
+        pipeline.set_state(GST_STATE_PLAYING);
+        gst_element_send_event(source, title);
+      }
+    }
+    out.wait_for('b', 6);
+  }
+  pipeline.set_state(GST_STATE_READY);
+  for (const Record& out : outs) {
+    const std::vector<Passed> passed = out.all();
+    ASSERT_TEXT(kinds(passed).substr(0, 4), "TCSb");
+    all.insert(all.end(), passed.begin(), passed.end());
+  }
+  assert_consecutive(all);
+}
+END_TEST
+
+// ---- clocks -----------------------------------------------------------------------------------
+
+static std::string clock_of(GstElement* element) {
+  GstClock* clock = gst_element_get_clock(element);
+  if (!clock) return "none";
+  const GCharPtr name(gst_object_get_name(GST_OBJECT(clock)));
+  gst_object_unref(clock);
+  return name.get();
+}
+
+// As applications answer CLOCK_LOST.
+START_TEST(live_video_goes_on_with_another_clock) {
+  Record in, out;
+  Pipeline pipeline;
+  NumberedSource* camera = make_source();
+  camera->step = 5 * GST_MSECOND;
+  gst_base_src_set_live(GST_BASE_SRC(camera), TRUE);
+  GstElement* source = pipeline.add(camera);
+  GstElement* element = pipeline.add(kStub);
+  GstElement* sink = pipeline.add(std::string("fakesink sync=true"));
+  ck_assert(gst_element_link_many(source, element, sink, nullptr));
+  in.follow(PadRef(source, "src"));
+  out.follow(PadRef(sink, "sink"));
+  for (int round = 0; round < 3; ++round) {
+    NumberedSource* clock = make_source();
+    clock->provides_clock = TRUE;
+    gst_base_src_set_live(GST_BASE_SRC(clock), TRUE);
+    GST_OBJECT_FLAG_SET(clock, GST_ELEMENT_FLAG_PROVIDE_CLOCK);
+    GstElement* provider = pipeline.add(clock);
+    GstElement* end = pipeline.add(std::string("fakesink sync=false"));
+    ck_assert(gst_element_link(provider, end));
+    pipeline.set_state(GST_STATE_PLAYING);
+    pipeline.wait_for_state();
+    ASSERT_TEXT(clock_of(element), "of-a-source");
+    out.wait_for('b', out.buffers() + 5);
+    pipeline.remove(provider);
+    pipeline.remove(end);
+    pipeline.wait_for(GST_MESSAGE_CLOCK_LOST);
+    pipeline.set_state(GST_STATE_PAUSED);
+    pipeline.set_state(GST_STATE_PLAYING);
+    pipeline.wait_for_state();
+    ck_assert(clock_of(element) != "of-a-source" && clock_of(element) != "none");
+    out.wait_for('b', out.buffers() + 5);
+    pipeline.set_state(GST_STATE_PAUSED);
+  }
+  pipeline.set_state(GST_STATE_PLAYING);
+  gst_element_send_event(source, gst_event_new_eos());
+  out.wait_for('E', 1);
+  assert_same(in.all(), out.all());
+}
+END_TEST
+
+// ---- the latency tracer -----------------------------------------------------------------------
+
+constexpr int kTracedFrames = 20;
+
+/// What the child does, where nothing may be asserted.
+static int play_traced() {
+  const std::string line = "videotestsrc num-buffers=" + std::to_string(kTracedFrames) + " ! " +
+                           kStub + "name=traced ! fakesink sync=false";
+  GstElement* pipeline = gst_parse_launch(line.c_str(), nullptr);
+  if (!pipeline) return EXIT_FAILURE;
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  const MessageRef end(gst_bus_timed_pop_filtered(
+      bus, GST_CLOCK_TIME_NONE, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  gst_object_unref(bus);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+  return GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/// Lines of the tracer about the element, in a program of its own: tracers begin with GStreamer.
+static int traced_lines(const char* tracer) {
+  const std::string log = std::string(g_getenv("TMPDIR")) + "/trace";
+  gchar** environment = g_get_environ();
+  const std::pair<const char*, const char*> set[] = {{"GST_TRACERS", tracer},
+                                                     {"GST_DEBUG", "GST_TRACER:7"},
+                                                     {"GST_DEBUG_NO_COLOR", "1"},
+                                                     {"GST_DEBUG_FILE", log.c_str()}};
+  for (const auto& [name, value] : set)
+    environment = g_environ_setenv(environment, name, value, TRUE);
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  const char* arguments[] = {self.c_str(), "--traced", nullptr};
+  int status = -1;
+  GError* error = nullptr;
+  const gboolean ran =
+      g_spawn_sync(nullptr, const_cast<char**>(arguments), environment, G_SPAWN_DEFAULT, nullptr,
+                   nullptr, nullptr, nullptr, &status, &error);
+  g_strfreev(environment);
+  ck_assert_msg(ran && status == 0, "%s, status %d", error ? error->message : "ran", status);
+  std::ifstream file(log);
+  int found = 0;
+  for (std::string line; std::getline(file, line);)
+    if (line.find(" element-latency, ") != std::string::npos &&
+        line.find("element=(string)traced") != std::string::npos)
+      ++found;
+  std::filesystem::remove(log);
+  return found;
+}
+
+START_TEST(the_latency_tracer_sees_every_frame) {
+  ck_assert_int_eq(traced_lines("latency(flags=element)"), kTracedFrames);
+  ck_assert_int_eq(traced_lines("latency(flags=pipeline)"), 0);
+}
+END_TEST
+
+// ---- buffer pools -----------------------------------------------------------------------------
+
+/// A pool that takes just so many buffers, as hardware has them.
+struct StrictPool {
+  GstBufferPool parent;
+  guint most;
+};
+struct StrictPoolClass {
+  GstBufferPoolClass parent_class;
+};
+static GType strict_pool_get_type();
+G_DEFINE_TYPE(StrictPool, strict_pool, GST_TYPE_BUFFER_POOL)
+static gboolean strict_set_config(GstBufferPool* pool, GstStructure* config) {
+  guint max = 0;
+  gst_buffer_pool_config_get_params(config, nullptr, nullptr, nullptr, &max);
+  const guint most = reinterpret_cast<StrictPool*>(pool)->most;
+  if (most > 0 && (max == 0 || max > most)) return FALSE;
+  return GST_BUFFER_POOL_CLASS(strict_pool_parent_class)->set_config(pool, config);
+}
+static void strict_pool_class_init(StrictPoolClass* klass) {
+  GST_BUFFER_POOL_CLASS(klass)->set_config = strict_set_config;
+}
+static void strict_pool_init(StrictPool*) {}
+
+/// What downstream answers to an allocation query; min and max 0: no pool.
+struct Offer {
+  bool pool;  ///< one of its own, not only the wish
+  guint min, max;
+  static GstPadProbeReturn answer(GstPad*, GstPadProbeInfo* info, gpointer data) {
+    GstQuery* query = GST_PAD_PROBE_INFO_QUERY(info);
+    if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return GST_PAD_PROBE_OK;
+    const auto* self = static_cast<const Offer*>(data);
+    GstBufferPool* pool = nullptr;
+    if (self->pool) {
+      pool = GST_BUFFER_POOL(g_object_new(strict_pool_get_type(), nullptr));
+      reinterpret_cast<StrictPool*>(pool)->most = self->max;
+    }
+    if (self->min > 0 || self->max > 0)
+      gst_query_add_allocation_pool(query, pool, 64 * 48 * 3, self->min, self->max);
+    if (pool) gst_object_unref(pool);
+    return GST_PAD_PROBE_HANDLED;
+  }
+  void add_to(GstPad* pad) const {
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, answer, new Offer(*this),
+                      [](gpointer data) { delete static_cast<Offer*>(data); });
+  }
+};
+
+START_TEST(an_offered_pool_grows_by_what_is_inside) {
+  struct Row {
+    Offer offered;
+    guint min, max;  ///< answered
+  };
+  const Row rows[] = {{{false, 0, 0}, 5, 0},
+                      {{false, 1, 1}, 6, 6},
+                      {{false, 2, 0}, 7, 0},
+                      {{false, 2, 3}, 7, 8},
+                      {{false, 0, 4}, 5, 9},
+                      // A pool says what it can do.
+                      {{true, 2, 0}, 7, 0},
+                      {{true, 2, 2}, 2, 2},
+                      {{true, 1, 3}, 3, 3},
+                      {{true, 2, 32}, 7, 32}};
+  for (const Row& row : rows) {
+    Bench bench(kStub + "max-in-flight=5");
+    row.offered.add_to(bench.harness()->sinkpad);
+    bench.pass(solid(1));
+    // It acts at the next start, and so does what is asked for it.
+    g_object_set(bench.element(), "max-in-flight", 100, nullptr);
+    const CapsRef caps(gst_caps_from_string(rgb_caps().c_str()));
+    GstQuery* query = gst_query_new_allocation(caps.get(), TRUE);
+    ck_assert(gst_pad_peer_query(bench.harness()->srcpad, query));
+    ck_assert_uint_eq(gst_query_get_n_allocation_pools(query), 1);
+    GstBufferPool* pool = nullptr;
+    guint min = 0, max = 0;
+    gst_query_parse_nth_allocation_pool(query, 0, &pool, nullptr, &min, &max);
+    ck_assert(row.offered.pool == (pool != nullptr));
+    if (pool) gst_object_unref(pool);
+    ck_assert_uint_eq(min, row.min);
+    ck_assert_uint_eq(max, row.max);
+    gst_query_unref(query);
+  }
+}
+END_TEST
+
+/// Keeps the last two buffers of a pad, as a decoder keeps reference frames.
+struct Keeper {
+  std::deque<BufferRef> kept;  // streaming thread
+  static GstPadProbeReturn keep(GstPad*, GstPadProbeInfo* info, gpointer data) {
+    auto* self = static_cast<Keeper*>(data);
+    self->kept.emplace_back(gst_buffer_ref(GST_PAD_PROBE_INFO_BUFFER(info)));
+    if (self->kept.size() > 2) self->kept.pop_front();
+    return GST_PAD_PROBE_OK;
+  }
+  static void add_to(GstPad* pad) {
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, keep, new Keeper,
+                      [](gpointer data) { delete static_cast<Keeper*>(data); });
+  }
+};
+
+/// source ! tvclassify ! fakesink that keeps nothing.
+struct PooledLine {
+  PooledLine(const std::string& settings, NumberedSource* numbered)
+      : source(pipeline.add(numbered)),
+        element(pipeline.add(kStub + settings)),
+        sink(
+            pipeline.add(std::string("fakesink sync=false async=false enable-last-sample=false"))) {
+    ck_assert(gst_element_link_many(source, element, sink, nullptr));
+    out.follow(PadRef(sink, "sink"));
+  }
+  Record out;
+  Pipeline pipeline;
+  GstElement *source, *element, *sink;
+};
+
+// Of a pool with as many buffers as are asked for the element is filled to the last place, also
+// when downstream keeps those that it asked for.
+START_TEST(the_asked_for_buffers_are_enough) {
+  constexpr guint kDepth = 7;
+  NumberedSource* numbered = make_source();
+  numbered->pool_of_min = TRUE;
+  PooledLine line("max-in-flight=7", numbered);
+  const PadRef pad(line.sink, "sink");
+  Offer{false, 2, 0}.add_to(pad);
+  Keeper::add_to(pad);
+  line.pipeline.set_state(GST_STATE_PLAYING);
+  for (int round = 0; round < 5; ++round) {
+    line.out.wait_for('b', line.out.buffers() + 3);
+    stub().hold(1);
+    until("all places are taken", [&] { return counter(line.element, "in-flight") == kDepth; });
+    stub().hold(0);
+  }
+  line.pipeline.set_state(GST_STATE_READY);
+  assert_consecutive(line.out.all());
+}
+END_TEST
+
+// clang-format off
+static const struct { guint buffers; const char* settings; } kSmallPools[] = {
+  {1, "max-in-flight=16"},
+  {2, "max-in-flight=16"},
+  {2, "max-in-flight=16 batch-size=8"},
+  {2, "max-in-flight=16 batch-size=8 batch-timeout=1000000"},
+  {3, "max-in-flight=2 batch-size=4 batch-timeout=1000000"},
+  {2, "max-in-flight=16 batch-size=8 batch-timeout=60000000000"},
+  {3, "max-in-flight=16 batch-size=3 batch-timeout=60000000000"},
+  {2, "max-in-flight=16 latency-mode=live max-latency=1000000"},
+  {3, "max-in-flight=1"}};
+// clang-format on
+
+// Upstream does not listen: it has few buffers.
+START_TEST(a_small_pool_starves_nobody) {
+  const auto& row = kSmallPools[_i];
+  stub().delay(200);
+  NumberedSource* numbered = make_source(60);
+  numbered->pool_max = row.buffers;
+  PooledLine line(row.settings, numbered);
+  line.pipeline.set_state(GST_STATE_PLAYING);
+  line.out.wait_for('E', 1);
+  int next = 0;
+  for (const Passed& each : line.out.all())
+    if (each.kind == 'b') ck_assert_int_eq(each.number, next++);
+  ck_assert_int_eq(next, 60);
+}
+END_TEST
+
+// A source that asks a pool for more than it has fails.
+START_TEST(a_pool_that_cannot_grow_is_used_as_it_is) {
+  for (const guint most : {1U, 2U, 3U}) {
+    PooledLine line("max-in-flight=6", make_source(60));
+    Offer{true, 1, most}.add_to(PadRef(line.sink, "sink"));
+    line.pipeline.set_state(GST_STATE_PLAYING);
+    line.pipeline.wait_for(GST_MESSAGE_EOS);
+    assert_consecutive(line.out.all());
+    ck_assert_int_eq(line.out.buffers(), 60);
+  }
+}
+END_TEST
+
+// ---- threads ----------------------------------------------------------------------------------
+
+constexpr int kInstances = 16;
+
+/// Threads of this process but GLib's, which makes others and stays.
+static int threads() {
+  int found = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "comm");
+    std::string name;
+    // One that has ended meanwhile has no name.
+    if (std::getline(file, name) && name != "pool-spawner") ++found;
+  }
+  return found;
+}
+
+/// So many instances play with so many threads beyond the program's and one of each source; and
+/// none of them stays.
+static void assert_threads(const std::string& settings, int wanted) {
+  until("no other thread is there", [] { return threads() == 1; });
+  std::array<Record, kInstances> outs;
+  Pipeline pipeline;
+  for (Record& out : outs) {
+    NumberedSource* numbered = make_source();
+    gst_base_src_set_live(GST_BASE_SRC(numbered), TRUE);
+    GstElement* source = pipeline.add(numbered);
+    GstElement* element = pipeline.add(kStub + settings);
+    GstElement* sink = pipeline.add(std::string("fakesink sync=false"));
+    ck_assert(gst_element_link_many(source, element, sink, nullptr));
+    out.follow(PadRef(sink, "sink"));
+  }
+  pipeline.set_state(GST_STATE_PLAYING);
+  for (Record& out : outs) out.wait_for('b', 2);
+  pipeline.wait_for_state();
+  // What loaded, and what went on to PLAYING, has done so and is about to end.
+  until("as many threads as wanted", [&] { return threads() == 1 + kInstances + wanted; });
+  for (Record& out : outs) out.wait_for('b', out.buffers() + 2);
+  ck_assert_int_eq(threads(), 1 + kInstances + wanted);
+  pipeline.set_state(GST_STATE_NULL);
+  until("all threads end", [] { return threads() == 1; });
+  ck_assert_int_eq(stub().models(), 0);
+}
+
+START_TEST(threads_are_one_of_an_element_and_one_of_a_model) {
+  // A task's thread ends with its work.
+  g_thread_pool_set_max_unused_threads(0);
+  assert_threads("", kInstances + 1);
+  assert_threads("share=false", kInstances + kInstances);
+}
+END_TEST
+
+static Suite* make_suite() {
+  Suite* suite = suite_create("tvclassify topology");
+  const auto add = [&](const char* name, std::initializer_list<Loop> tests) {
+    TCase* all = tcase_create(name);
+    tcase_add_checked_fixture(all, reset_stub, reset_stub);
+    for (const Loop& test : tests) add_test(all, test);
+    suite_add_tcase(suite, all);
+  };
+  add("pads", {{frames_behind_a_blocked_pad_wait, 1},
+               {a_flush_empties_what_is_behind_a_blocked_pad, 1},
+               {a_blocked_pad_holds_up_no_state_change, 1}});
+  add("links", {{the_element_is_taken_out_and_put_back, 1},
+                {another_sink_hears_all_before_its_first_frame, 1}});
+  add("live",
+      {{live_video_goes_on_with_another_clock, 1}, {the_latency_tracer_sees_every_frame, 1}});
+  add("pools", {{an_offered_pool_grows_by_what_is_inside, 1},
+                {the_asked_for_buffers_are_enough, 1},
+                {a_small_pool_starves_nobody, static_cast<int>(std::size(kSmallPools))},
+                {a_pool_that_cannot_grow_is_used_as_it_is, 1}});
+  add("threads", {{threads_are_one_of_an_element_and_one_of_a_model, 1}});
+  return suite;
+}
+
+int main(int argc, char** argv) {
+  gst_init(&argc, &argv);
+  if (argc > 1 && std::string_view(argv[1]) == "--traced") return play_traced();
+  return run_suite(make_suite());
+}
