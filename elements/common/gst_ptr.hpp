@@ -54,10 +54,12 @@ class Value {
   GValue value_ = G_VALUE_INIT;
 };
 
-/// Sets a string field from a view, which needs no terminating zero.
+/// Sets a string field from a view, which needs no terminating zero. A field holds UTF-8 alone:
+/// what is none (upstream chose it) becomes U+FFFD.
 inline void set_string(GstStructure* structure, const char* field, std::string_view text) {
   Value value(G_TYPE_STRING);
-  g_value_take_string(value.get(), g_strndup(text.data(), text.size()));
+  g_value_take_string(value.get(),
+                      g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())));
   value.move_to(structure, field);
 }
 
