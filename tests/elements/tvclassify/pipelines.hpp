@@ -389,6 +389,18 @@ class Pipeline {
     gst_bus_set_flushing(bus, FALSE);
     gst_object_unref(bus);
   }
+  /// The text of the error that has been posted.
+  std::string error() {
+    GstBus* bus = gst_element_get_bus(pipeline_);
+    const MessageRef found(gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR));
+    gst_object_unref(bus);
+    ck_assert_msg(found != nullptr, "no error");
+    GError* error = nullptr;
+    gst_message_parse_error(found.get(), &error, nullptr);
+    const std::string text = error->message;
+    g_error_free(error);
+    return text;
+  }
   /// The message, or the error in front of it, with which the test ends.
   MessageRef wait_for(GstMessageType type) {
     GstBus* bus = gst_element_get_bus(pipeline_);
