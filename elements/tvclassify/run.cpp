@@ -253,17 +253,18 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
     counters_->flushed(1);
     return flow_;
   }
-  if (jobs_.empty()) return GST_FLOW_OK;
-  for (const inference::JobRef& job : jobs_) {
-    job->completion = queue_;
-    job->id = *id;
+  if (!jobs_.empty()) {
+    for (const inference::JobRef& job : jobs_) {
+      job->completion = queue_;
+      job->id = *id;
+    }
+    active->submit(jobs_);
+    jobs_.clear();
+    // Until these are done, all other frames are "busy".
+    if (settings_.latency_mode == LatencyMode::kLive) active->set_quiet(true);
   }
-  active->submit(jobs_);
-  jobs_.clear();
   // Upstream has no buffer left for another picture: none comes before one of these has left.
   if (most > 0 && queue_->size() >= most) active->hurry();
-  // Until these are done, all other frames are "busy".
-  if (settings_.latency_mode == LatencyMode::kLive) active->set_quiet(true);
   return GST_FLOW_OK;
 }
 

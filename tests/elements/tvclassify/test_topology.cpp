@@ -188,9 +188,13 @@ START_TEST(another_sink_hears_all_before_its_first_frame) {
       } else {
         pipeline.set_state(GST_STATE_PLAYING);
         gst_element_send_event(source, title);
+        // More than there is room for: the source has sent it.
+        out.wait_for('b', out.buffers() + 8);
       }
     }
     out.wait_for('b', 6);
+    const EventRef tag(gst_pad_get_sticky_event(PadRef(sink, "sink"), GST_EVENT_TAG, 0));
+    ck_assert(tag != nullptr);
   }
   pipeline.set_state(GST_STATE_READY);
   for (const Record& out : outs) {
@@ -454,6 +458,7 @@ static const struct { guint buffers; const char* settings; } kSmallPools[] = {
   {2, "max-in-flight=16 batch-size=8 batch-timeout=1000000"},
   {3, "max-in-flight=2 batch-size=4 batch-timeout=1000000"},
   {2, "max-in-flight=16 batch-size=8 batch-timeout=60000000000"},
+  {2, "max-in-flight=16 batch-size=8 batch-timeout=60000000000 interval=2"},
   {3, "max-in-flight=16 batch-size=3 batch-timeout=60000000000"},
   {2, "max-in-flight=16 latency-mode=live max-latency=1000000"},
   {3, "max-in-flight=1"}};
