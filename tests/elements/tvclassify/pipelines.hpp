@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "tests/elements/inference/stub_backend.hpp"
 #include "tests/elements/tvclassify/support.hpp"
@@ -231,9 +232,9 @@ class Record {
   /// Waits until so many buffers have passed behind the segment of a seek.
   void wait_for_seek(guint32 seqnum, int buffers) {
     wait([&] {
-      int found = -1;
+      int found = 0;
       for (auto each = state_->all.rbegin(); each != state_->all.rend(); ++each) {
-        if (each->kind == 'S') return each->seqnum == seqnum && found + 1 >= buffers;
+        if (each->kind == 'S') return each->seqnum == seqnum && found >= buffers;
         found += each->kind == 'b' ? 1 : 0;
       }
       return false;
@@ -341,6 +342,16 @@ inline void assert_same(const std::vector<Passed>& in, const std::vector<Passed>
     if (each.kind != 'b') continue;
     ASSERT_TEXT(each.meta().status, "ok");
     ck_assert_int_eq(each.meta().best(), class_of_number(each.number));
+  }
+}
+
+/// Frame after frame, none lost and none twice; those with a meta have their own result.
+inline void assert_consecutive(const std::vector<Passed>& passed) {
+  int next = 0;
+  for (const Passed& each : passed) {
+    if (each.kind != 'b') continue;
+    ck_assert_int_eq(each.number, next++);
+    if (each.has_meta()) ck_assert_int_eq(each.meta().best(), class_of_number(each.number));
   }
 }
 
@@ -477,6 +488,16 @@ inline void drain(GstElement* element) {
   GstQuery* query = gst_query_new_drain();
   static_cast<void>(gst_pad_query(sink, query));
   gst_query_unref(query);
+}
+
+/// Waits for what other threads do.
+template <typename F>
+inline void until(const char* what, F&& is_so) {
+  const auto end = std::chrono::steady_clock::now() + kWatchdog;
+  while (!is_so()) {
+    ck_assert_msg(std::chrono::steady_clock::now() < end, "never: %s", what);
+    std::this_thread::yield();
+  }
 }
 
 inline guint64 counter(GstElement* element, const char* field) {

@@ -225,7 +225,7 @@ static void begin_stream(Bench& bench, int round) {
   ck_assert(gst_harness_push_event(harness, gst_event_new_segment(&segment)));
 }
 
-/// "CTSEG": the initials of the events that came; the harness keeps them.
+/// How many events of a type came, all others taken from the harness with them, which keeps them.
 static int count_events(Bench& bench, GstEventType type) {
   int found = 0;
   while (GstEvent* event = gst_harness_try_pull_event(bench.harness())) {
