@@ -33,7 +33,7 @@ using namespace tv;
 // The formats of tv::pixel_formats(), in its order; larger pictures are refused by negotiation.
 #define TV_FORMATS                                                                        \
   "{ RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR, GRAY8, I420, YV12, NV12, " \
-  "NV21, YUY2, UYVY, Y42B, Y444, I420_10LE, P010_10LE }"
+  "NV21, YUY2, UYVY, Y42B, Y444, I420_10LE, P010_10LE, RGBP }"
 #define TV_CAPS                                                                      \
   "video/x-raw, format=(string)" TV_FORMATS                                          \
   ", width=(int)[ 1, 16384 ], height=(int)[ 1, 16384 ], framerate=(fraction)[ 0/1, " \
