@@ -12,15 +12,25 @@
 
 namespace tv {
 
+/// How memory that knows more than system memory is mapped.
+struct Mapping {
+  /// With a kind of memory's own flag, pointers are what that memory says (a GPU's, for instance).
+  GstMapFlags flags = GST_MAP_READ;
+  /// Offsets and strides where the buffer has no GstVideoMeta; nullptr: the caps'.
+  const GstVideoInfo* layout = nullptr;
+};
+
 /// Planes of one video buffer. Offsets and strides come from its GstVideoMeta where it has one,
-/// else from the caps. Every row of every plane has been proved to lie inside the buffer. Nothing
-/// of the buffer is changed: a plane that spans several memories is copied, not merged in place.
-/// Keeps the memories alive, not the buffer.
+/// else from the memory itself or the caps. Every row of every plane has been proved to lie inside
+/// the buffer. Nothing of the buffer is changed: a plane that spans several memories is copied, not
+/// merged in place. Keeps the memories alive, not the buffer.
 class MappedFrame {
  public:
   /// Fails: InvalidArgument (buffer too small, video meta that contradicts the caps), Unsupported
-  /// (memory that the CPU cannot map), each with the sizes found and expected.
-  static Result<MappedFrame> map(GstBuffer* buffer, const GstVideoInfo& info);
+  /// (memory that cannot be mapped, or several memories under a plane where flags are not READ
+  /// alone), each with the sizes found and expected.
+  static Result<MappedFrame> map(GstBuffer* buffer, const GstVideoInfo& info,
+                                 const Mapping& mapping = {});
 
   MappedFrame(MappedFrame&& other) noexcept;
   MappedFrame& operator=(MappedFrame&&) = delete;
@@ -38,7 +48,7 @@ class MappedFrame {
  private:
   MappedFrame() = default;
   Status map_plane(GstBuffer* buffer, int index, std::size_t begin, std::size_t size,
-                   std::size_t first_row);
+                   std::size_t first_row, GstMapFlags flags);
 
   int count_ = 0;
   int width_ = 0, height_ = 0;
