@@ -67,6 +67,7 @@ bool propose_cuda_pool(GstQuery* query, GstCaps* caps, const GstVideoInfo& info,
   guint size = static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)), min = depth, max = 0;
   const bool named = gst_query_get_n_allocation_pools(query) > 0;
   if (named) gst_query_parse_nth_allocation_pool(query, 0, nullptr, nullptr, &min, &max);
+  gst_cuda_memory_init_once();  // the pool looks for its allocator by name
   const PoolRef pool(gst_cuda_buffer_pool_new(context));
   if (!pool) return false;
   GstStructure* config = gst_buffer_pool_get_config(pool.get());
