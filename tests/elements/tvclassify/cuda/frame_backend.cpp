@@ -2,6 +2,7 @@
 // keeps where a CPU can read them, and names their colour as the stub for the CPU does. What it saw
 // last can be asked for.
 #include <cmath>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -16,6 +17,8 @@ using namespace tv;
 using namespace tv::inference;
 
 std::mutex g_mutex;
+std::condition_variable g_changed;
+bool g_held = false;     // guarded
 test::SeenFrame g_seen;  // guarded
 
 constexpr std::size_t kClasses = 1000;
@@ -56,7 +59,11 @@ class Model final : public LoadedModel, public FrameModel {
     }
     return {};
   }
-  Status wait_read(unsigned) override { return {}; }
+  Status wait_read(unsigned) override {
+    std::unique_lock lock(g_mutex);
+    g_changed.wait(lock, [] { return !g_held; });
+    return {};
+  }
   Result<std::vector<Answer>> end(unsigned slot) override { return std::move(answers_[slot]); }
 
  private:
@@ -77,6 +84,11 @@ extern "C" {
 Backend* tv_backend_open(int version) {
   static FrameBackend backend;
   return version == kBackendVersion ? &backend : nullptr;
+}
+void tv_frame_backend_hold(int held) {
+  const std::lock_guard lock(g_mutex);
+  g_held = held != 0;
+  g_changed.notify_all();
 }
 void tv_frame_backend_seen(tv::test::SeenFrame* seen) {
   const std::lock_guard lock(g_mutex);

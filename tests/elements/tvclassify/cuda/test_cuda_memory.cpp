@@ -16,16 +16,19 @@ using namespace tv::test;
 static const std::string kModel =
     "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
 
+template <typename F>
+static F backend_function(const char* name) {
+  const std::string path = std::string(std::getenv("TV_CUDA_BACKEND")) + "/libtvinference-cuda.so";
+  return reinterpret_cast<F>(dlsym(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL), name));
+}
 static SeenFrame seen() {
-  static const auto ask = [] {
-    const std::string path =
-        std::string(std::getenv("TV_CUDA_BACKEND")) + "/libtvinference-cuda.so";
-    void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    return reinterpret_cast<void (*)(SeenFrame*)>(dlsym(module, "tv_frame_backend_seen"));
-  }();
   SeenFrame last;
-  ask(&last);
+  backend_function<void (*)(SeenFrame*)>("tv_frame_backend_seen")(&last);
   return last;
+}
+/// 1: pixels are being read until 0 is said.
+static void hold_reading(int held) {
+  backend_function<void (*)(int)>("tv_frame_backend_hold")(held);
 }
 
 static std::string cuda_caps(const char* format, int width = 64, int height = 48) {
@@ -182,6 +185,36 @@ START_TEST(buffers_of_a_pool_return) {
   }
   gst_buffer_pool_set_active(pool, FALSE);
   gst_object_unref(pool);
+}
+END_TEST
+
+// In live mode a frame leaves before the model has read it: its pool must not give it out again.
+START_TEST(a_pool_waits_until_the_pixels_are_read) {
+  Gpu gpu(primary(0));
+  for (const bool there : {true, false}) {
+    const std::string text = there ? cuda_caps("RGB") : rgb_caps();
+    Bench bench(kModel + "latency-mode=live max-latency=0 device=cuda", text);
+    GstBufferPool* const pool =
+        there ? gst_cuda_buffer_pool_new(gpu.context()) : gst_buffer_pool_new();
+    const CapsRef caps(gst_caps_from_string(text.c_str()));
+    GstStructure* const config = gst_buffer_pool_get_config(pool);
+    gst_buffer_pool_config_set_params(config, caps.get(), 64 * 48 * 3, 1, 1);
+    ck_assert(gst_buffer_pool_set_config(pool, config));
+    ck_assert(gst_buffer_pool_set_active(pool, TRUE));
+    GstBuffer* buffer = nullptr;
+    ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr), GST_FLOW_OK);
+    hold_reading(1);
+    const Meta late = read_meta(bench.pass(BufferRef(buffer)).get());
+    ASSERT_TEXT(late.status, "skipped");
+    GstBufferPoolAcquireParams at_once{};
+    at_once.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
+    ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, &at_once), GST_FLOW_EOS);
+    hold_reading(0);
+    ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr), GST_FLOW_OK);
+    gst_buffer_unref(buffer);
+    gst_buffer_pool_set_active(pool, FALSE);
+    gst_object_unref(pool);
+  }
 }
 END_TEST
 
@@ -397,7 +430,7 @@ static Suite* make_suite() {
   Suite* suite = suite_create("tvclassify cuda memory");
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
-    {"frames",     {buffers_of_a_pool_return, a_foreign_context_is_asked_of_the_driver, frames_of_another_gpu_are_copied,
+    {"frames",     {buffers_of_a_pool_return, a_pool_waits_until_the_pixels_are_read, a_foreign_context_is_asked_of_the_driver, frames_of_another_gpu_are_copied,
                     a_model_on_the_cpu_gets_a_copy, system_memory_goes_to_a_model_on_a_gpu_as_it_is,
                     regions_are_read_where_they_lie}},
     {"faults",     {a_failed_copy_fails_the_frame_alone, a_layout_beyond_the_memory_is_refused}},
