@@ -11,8 +11,9 @@ command -v valgrind >/dev/null ||
 
 tests=("$@")
 [ ${#tests[@]} -gt 0 ] || tests=(
-  'tvclassify engine' 'tvclassify flow' 'tvclassify loading' 'tvclassify names' 'tvclassify parts' 'tvclassify pools'
-  'tvclassify quantiles' 'tvclassify reclassify' 'tvclassify regions' 'tvclassify smoothing' 'tvclassify topology'
+  'tvclassify cuda caps' 'tvclassify cuda memory' 'tvclassify engine' 'tvclassify flow' 'tvclassify loading'
+  'tvclassify names' 'tvclassify parts' 'tvclassify pools' 'tvclassify quantiles' 'tvclassify reclassify'
+  'tvclassify regions' 'tvclassify smoothing' 'tvclassify topology'
 )
 
 # A test in a child of its own would leak what its parent holds.
