@@ -37,10 +37,10 @@ Result<Model> build(const ModelSpec& spec) {
 }
 
 Result<FileBytes> read_weights(const Weights* weights, const ModelSpec& spec,
-                               const FetchOptions& fetch) {
+                               const FetchOptions& fetch, const CancelCheck& cancelled) {
   if (spec.weights_file.empty()) return fetch_weights(*weights, fetch);
   if (spec.file) return *spec.file;
-  TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file));
+  TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file, kLargestFile, cancelled));
   if (!spec.weights_digest.empty() && file.sha256 != spec.weights_digest)
     return Error{Code::kBadDigest,
                  spec.weights_file + " was changed while it was being loaded: expected sha256 " +
@@ -56,11 +56,7 @@ Error in_file(Error error, const std::string& path) {
   return error;
 }
 
-Status check_cancelled(const FetchOptions& fetch) {
-  if (fetch.cancel && *fetch.cancel)
-    return Error{Code::kCancelled, "loading the model was cancelled", ""};
-  return {};
-}
+constexpr std::string_view kLoading = "loading the model";
 
 /// LibTorch for GPUs is a third of a gigabyte: where there can be none it is not opened.
 Status look_for_gpu() {
@@ -93,11 +89,15 @@ Status check_precision(Precision precision, const Placement& placement) {
 }
 
 /// The first run prepares, the second one shows how long it takes.
-Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size) {
+Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size,
+                                         const CancelCheck& cancelled) {
   const Shape shape = {1, 3, size, size};
+  TV_RETURN_IF_ERROR(model.prepare(shape, cancelled));
   const std::vector<float> black(static_cast<std::size_t>(size) * static_cast<std::size_t>(size) *
                                  3);
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
   TV_RETURN_IF_ERROR(model.run(black, shape));
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
   const auto begin = std::chrono::steady_clock::now();
   TV_RETURN_IF_ERROR(model.run(black, shape));
   return std::chrono::steady_clock::now() - begin;
@@ -149,6 +149,7 @@ Result<Placement> place(const std::optional<Device>& device, bool int8, Precisio
 }
 
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
+  const CancelCheck cancelled = [&fetch] { return fetch.is_cancelled(); };
   TV_ASSIGN_OR_RETURN(const Model model, build(spec));
   // Before the download: without a backend it would be in vain.
   TV_ASSIGN_OR_RETURN(const Placement placement,
@@ -159,7 +160,8 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
                       .seed = spec.seed,
                       .executor = spec.executor,
                       .device_index = placement.device.index,
-                      .precision = spec.precision};
+                      .precision = spec.precision,
+                      .cancelled = cancelled};
   ReadyModel ready{.model = nullptr,
                    .network = model.network,
                    .sha256 = {},
@@ -168,9 +170,9 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   graph::BoundTensors tensors;
   std::string path;
   if (model.weights || !spec.weights_file.empty()) {
-    TV_RETURN_IF_ERROR(check_cancelled(fetch));
-    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch));
-    TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file));
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
+    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch, cancelled));
+    TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file, cancelled));
     auto network = network_of_file(checkpoint, model.network);
     if (!network) return in_file(std::move(network.error()), file.path);
     auto bound = bind_checkpoint(checkpoint, **network);
@@ -181,12 +183,12 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     ready.sha256 = file.sha256;
     path = file.path;
   }
-  TV_RETURN_IF_ERROR(check_cancelled(fetch));
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
   auto loaded = placement.backend->load(request);
   if (!loaded) return in_file(std::move(loaded.error()), path);
   ready.model = std::move(*loaded);
   if (warm_up_size > 0) {
-    TV_ASSIGN_OR_RETURN(ready.inference, warm_up(*ready.model, warm_up_size));
+    TV_ASSIGN_OR_RETURN(ready.inference, warm_up(*ready.model, warm_up_size, cancelled));
   }
   return ready;
 }

@@ -14,6 +14,7 @@
 
 #include "elements/inference/picture.hpp"
 #include "elements/inference/score.hpp"
+#include "model_registry/cancel.hpp"
 #include "model_registry/checkpoint/checkpoint.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/graph/bind.hpp"
@@ -57,6 +58,8 @@ struct LoadRequest {
   Precision precision = Precision::kAuto;
   /// Passes to run before kReference (nullptr: none). kFused chooses its own.
   graph::Graph (*passes)(graph::Graph) = nullptr;
+  /// Asked between parameters, during load() only.
+  CancelCheck cancelled = {};
 };
 
 /// A model on a GPU takes frames as they are, and has several batches under way.
@@ -86,6 +89,10 @@ class FrameModel {
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
+  /// Does what the first run() at a shape would do before its inference, and asks between layers
+  /// whether to go on. Fails: as run(), and Cancelled: nothing is prepared then. Without it, run()
+  /// does all.
+  virtual Status prepare(const Shape& /*shape*/, const CancelCheck& /*cancelled*/) { return {}; }
   /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major. The
   /// first run at a new shape prepares it (weights reordered, kernels chosen) and takes several
   /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), Unavailable
@@ -106,6 +113,7 @@ class Backend {
   /// Whether models can be loaded on the device of that number. Fails: Unavailable, for instance
   /// naming the versions of driver and runtime that do not fit.
   virtual Status usable(int /*device_index*/) { return {}; }
+  /// Fails: BadCheckpoint, Device, Unavailable, Cancelled, Internal; nothing is left of the model.
   virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
 };
 
@@ -131,7 +139,7 @@ Result<Placement> place(const std::optional<Device>& device, bool int8 = false,
 
 /// Version of the interface above between the library and its modules; a module of another version
 /// is refused.
-inline constexpr int kBackendVersion = 2;
+inline constexpr int kBackendVersion = 3;
 /// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its
 /// own.
 using BackendOpenFn = Backend* (*)(int version);
@@ -174,6 +182,7 @@ struct ReadyModel {
 
 /// fetch (or read) -> parse -> build -> bind -> load, then two inferences at the given input size
 /// as warm-up, the second one measured (0 = none). Blocks; call it off the streaming thread.
+/// `fetch.cancel` ends every step of it, within a second and one inference.
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {},
                               int warm_up_size = 0);
 

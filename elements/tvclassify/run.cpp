@@ -72,9 +72,9 @@ Loading::Source source_for(const Choice& choice, const Settings& settings) {
   const int side = choice.recipe.crop_size;
   Loading::Source source;
   source.key = [spec, side, share = settings.share,
-                group = settings.model_id]() -> Result<std::string> {
+                group = settings.model_id](const CancelCheck& cancelled) -> Result<std::string> {
     if (!share) return std::string();
-    return inference::model_key(*spec, side, group);
+    return inference::model_key(*spec, side, group, cancelled);
   };
   source.load = [spec, side, offline = settings.offline] {
     return inference::model_loader(std::move(*spec), side, offline);

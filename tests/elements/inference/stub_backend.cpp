@@ -28,6 +28,8 @@ struct Controls {
   int loads = 0;
   int models = 0;
   int largest_batch = 0;
+  int stalled_at = 0;  // the stage of loading that waits for a cancel
+  int stalled = 0;     // that wait there
   std::mt19937 random{1};
 };
 Controls& controls() {
@@ -47,6 +49,18 @@ auto locked(F&& body) {
   return body(controls());
 }
 
+/// Stands for seconds of work: where this stage is to stall, it ends when it is cancelled, and only
+/// then.
+tv::Status stall(int stage, const tv::CancelCheck& cancelled) {
+  if (!locked([&](Controls& all) {
+        all.stalled += all.stalled_at == stage ? 1 : 0;
+        return all.stalled_at == stage;
+      }))
+    return {};
+  while (!cancelled()) std::this_thread::yield();
+  return tv::check_cancelled(cancelled, "the stub");
+}
+
 class Stub final : public tv::inference::LoadedModel {
  public:
   Stub() {
@@ -54,6 +68,9 @@ class Stub final : public tv::inference::LoadedModel {
   }
   ~Stub() override {
     locked([](Controls& all) { --all.models; });
+  }
+  tv::Status prepare(const tv::Shape& /*shape*/, const tv::CancelCheck& cancelled) override {
+    return stall(2, cancelled);
   }
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
     const auto count = static_cast<std::size_t>(shape[0]);
@@ -101,8 +118,9 @@ class StubBackend final : public tv::inference::Backend {
  public:
   std::string description() const override { return "stub"; }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
-      const tv::inference::LoadRequest&) override {
+      const tv::inference::LoadRequest& request) override {
     locked([](Controls& all) { ++all.loads; });
+    TV_RETURN_IF_ERROR(stall(1, request.cancelled));
     return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
   }
 };
@@ -131,6 +149,13 @@ void tv_stub_fail(int mode) {
 void tv_stub_delay(int microseconds) {
   locked([&](Controls& all) { all.delay = microseconds; });
 }
+void tv_stub_stall(int stage) {
+  locked([&](Controls& all) { all.stalled_at = stage; });
+}
+void tv_stub_wait_stalled(int count) {
+  std::unique_lock lock(controls().mutex);
+  controls().changed.wait(lock, [&] { return controls().stalled >= count; });
+}
 int tv_stub_loads() {
   return locked([](Controls& all) { return all.loads; });
 }
@@ -144,6 +169,7 @@ void tv_stub_reset() {
   locked([](Controls& all) {
     all.held = false;
     all.released = all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
+    all.stalled_at = all.stalled = 0;
   });
 }
 }

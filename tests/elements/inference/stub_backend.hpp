@@ -15,6 +15,9 @@ struct StubControls {
   void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
   void (*fail)(int mode);          ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more
   void (*delay)(int microseconds);  ///< random delays of each inference, up to this
+  void (*stall)(
+      int stage);  ///< of loading, 1: load(), 2: prepare(): ends by a cancel alone; 0: none
+  void (*wait_stalled)(int count);  ///< until so many have come there since reset()
   int (*loads)();                   ///< since reset()
   int (*models)();                  ///< that are loaded now
   int (*largest_batch)();           ///< since reset()
@@ -42,6 +45,8 @@ inline const StubControls& stub() {
     find(found.wait_inside, "tv_stub_wait_inside");
     find(found.fail, "tv_stub_fail");
     find(found.delay, "tv_stub_delay");
+    find(found.stall, "tv_stub_stall");
+    find(found.wait_stalled, "tv_stub_wait_stalled");
     find(found.loads, "tv_stub_loads");
     find(found.models, "tv_stub_models");
     find(found.largest_batch, "tv_stub_largest_batch");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "elements/inference/batch.hpp"
 #include "elements/inference/fifo.hpp"
@@ -756,6 +757,34 @@ START_TEST(files_are_the_same_by_their_bytes) {
 }
 END_TEST
 
+// One reads a large file; whoever waits for its digest can still leave.
+START_TEST(who_waits_for_a_digest_can_leave) {
+  const TempFolder folder;
+  ModelSpec first, second;
+  first.builder = second.builder = "resnet18";
+  first.weights_file = second.weights_file = folder.write("a.pth", "one");
+  std::promise<void> reads, go_on;
+  auto reading = std::async(std::launch::async, [&] {
+    bool told = false;
+    return model_key(first, 224, "", [&] {
+      if (!std::exchange(told, true)) reads.set_value();
+      go_on.get_future().wait();
+      return true;
+    });
+  });
+  reads.get_future().wait();
+  const auto left = model_key(second, 224, "", [] { return true; });
+  ck_assert(!left);
+  expect_equal(code_name(left.error().code), "cancelled");
+  go_on.set_value();
+  const auto given_up = reading.get();
+  ck_assert(!given_up);
+  expect_equal(code_name(given_up.error().code), "cancelled");
+  expect_ok(model_key(second, 224, ""));  // half a file is no digest
+  ck_assert_uint_eq(second.weights_digest.size(), 64);
+}
+END_TEST
+
 START_TEST(a_file_that_changes_while_it_is_loaded_is_refused) {
   const TempFolder folder;
   folder.write("a.pth", "one");
@@ -791,7 +820,8 @@ int main() {
        make_suite("shared models", 60, the_same_key_is_the_same_model,
                   a_model_ends_with_its_last_owner, a_failed_model_is_not_given_out_again,
                   the_last_owner_cancels_loading, a_forked_child_is_refused_and_does_not_hang),
-       make_suite(
-           "keys", 60, Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
-           files_are_the_same_by_their_bytes, a_file_that_changes_while_it_is_loaded_is_refused)});
+       make_suite("keys", 60,
+                  Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
+                  files_are_the_same_by_their_bytes, who_waits_for_a_digest_can_leave,
+                  a_file_that_changes_while_it_is_loaded_is_refused)});
 }

@@ -53,6 +53,12 @@ static void assert_balanced(Bench& bench) {
                                                      counter(bench, "failed"));
 }
 
+/// Pushes frames until one of them names the weights.
+static void pass_until(Bench& bench, const char* weights) {
+  while (read_meta(bench.pass(solid(1)).get()).weights != weights) {
+  }
+}
+
 static void reset_stub() {
   stub().reset();
 }
@@ -273,6 +279,53 @@ START_TEST(ready_lets_go_of_frames_inside) {
     }
     ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
     ck_assert_int_eq(next_meta(bench).best(), 9);
+  }
+}
+END_TEST
+
+// Initialising, reordering: whatever takes seconds is told to end, and leaves no model behind.
+START_TEST(ready_and_null_end_every_stage_of_loading) {
+  for (const int stage : {1, 2})
+    for (const GstState end : {GST_STATE_READY, GST_STATE_NULL}) {
+      Bench bench(kStub);
+      bench.pass(solid(0));
+      bench.set_state(GST_STATE_READY);
+      stub().reset();
+      stub().stall(stage);
+      bench.set_state(GST_STATE_PLAYING);
+      stub().wait_stalled(1);
+      bench.messages(GST_MESSAGE_ANY);
+      bench.set_state(end);  // does not return before the model has ended
+      ck_assert_int_eq(stub().loads(), 1);
+      ck_assert_int_eq(stub().models(), 0);
+      ck_assert_uint_eq(bench.errors().size(), 0);
+      stub().reset();
+      bench.set_state(GST_STATE_PLAYING);
+      gst_harness_set_src_caps_str(bench.harness(), rgb_caps().c_str());
+      while (bench.pull()) {
+      }
+      ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
+      ck_assert_int_eq(next_meta(bench).best(), 9);
+    }
+}
+END_TEST
+
+// Those before go on, and nobody waits for what nobody wants any more.
+START_TEST(a_change_that_is_overtaken_ends_every_stage_of_loading) {
+  for (const int stage : {1, 2}) {
+    stub().reset();
+    Bench bench(kStub);
+    bench.pass(solid(1));
+    stub().stall(stage);
+    g_object_set(bench.element(), "model", "resnet18", nullptr);
+    stub().wait_stalled(1);
+    ASSERT_TEXT(read_meta(bench.pass(solid(2)).get()).weights, "squeezenet1_1");
+    stub().stall(0);
+    g_object_set(bench.element(), "model", "resnet34", nullptr);
+    pass_until(bench, "resnet34");
+    bench.set_state(GST_STATE_READY);  // waits for the one that was given up, too
+    ck_assert_int_eq(stub().loads(), 3);
+    ck_assert_int_eq(stub().models(), 0);
   }
 }
 END_TEST
@@ -689,12 +742,6 @@ static int changes(Bench& bench) {
   return found;
 }
 
-/// Pushes frames until one of them names the weights.
-static void pass_until(Bench& bench, const char* weights) {
-  while (read_meta(bench.pass(solid(1)).get()).weights != weights) {
-  }
-}
-
 START_TEST(other_weights_take_over_between_two_frames) {
   Bench bench(kStub + "max-in-flight=4");
   ASSERT_TEXT(read_meta(bench.pass(solid(1)).get()).weights, "squeezenet1_1");
@@ -760,9 +807,11 @@ static Suite* make_suite() {
   add("order",
       {each_frame_has_its_own_result_in_order, events_keep_their_place_among_frames_that_wait,
        a_full_element_makes_the_stream_wait});
-  add("flushes", {a_flush_waits_for_no_inference, many_flushes_leave_nothing_stale,
-                  a_flush_keeps_sticky_events_that_wait, a_flush_stop_alone_is_a_flush,
-                  ready_lets_go_of_frames_inside, eos_leaves_after_the_last_result});
+  add("flushes",
+      {a_flush_waits_for_no_inference, many_flushes_leave_nothing_stale,
+       a_flush_keeps_sticky_events_that_wait, a_flush_stop_alone_is_a_flush,
+       ready_lets_go_of_frames_inside, ready_and_null_end_every_stage_of_loading,
+       a_change_that_is_overtaken_ends_every_stage_of_loading, eos_leaves_after_the_last_result});
   add("flow", {somebody_who_links_again_is_served, a_refusal_behind_eos_is_an_error,
                an_end_downstream_is_no_error, live_video_goes_on_after_a_refusal});
   add("queries", {latency_is_told_when_it_is_known, latency_is_that_of_upstream_and_ours,

@@ -55,7 +55,8 @@ static Result<Runnable> bad(const SharedModel::Progress& progress) {
 }
 
 static Loading::Source from(SharedModel::Load load, const std::string& key = "") {
-  return {.key = [key]() -> Result<std::string> { return key; }, .load = [load] { return load; }};
+  return {.key = [key](const CancelCheck&) -> Result<std::string> { return key; },
+          .load = [load] { return load; }};
 }
 
 START_TEST(a_model_is_ready) {
@@ -123,11 +124,11 @@ START_TEST(failures_are_told_once) {
       from([](const SharedModel::Progress&) -> Result<Runnable> {
         throw std::runtime_error("kaput");
       }),
-      {.key = []() -> Result<std::string> {
+      {.key = [](const CancelCheck&) -> Result<std::string> {
          return Error{Code::kUnreadable, "gone", ""};
        },
        .load = [] { return stub; }},
-      {.key = []() -> Result<std::string> { throw std::runtime_error("kaput"); },
+      {.key = [](const CancelCheck&) -> Result<std::string> { throw std::runtime_error("kaput"); },
        .load = [] { return stub; }}};
   for (const Loading::Source& source : sources) {
     Told told;
