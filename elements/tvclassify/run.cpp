@@ -127,7 +127,8 @@ std::shared_ptr<const Active> Run::activate(Choice choice,
   const inference::BatchTerms terms{.size = settings_.batch_size,
                                     .timeout = std::chrono::nanoseconds(settings_.batch_timeout_ns),
                                     .in_flight = settings_.max_in_flight};
-  auto made = std::make_shared<const Active>(choice, std::move(model), name_, terms);
+  const std::shared_ptr<const Active> made = inference::DeferredEnd::share(
+      ends_, std::make_unique<const Active>(choice, std::move(model), name_, terms));
   const std::lock_guard lock(mutex_);
   choice_ = std::move(choice);
   active_ = made;

@@ -15,6 +15,7 @@
 
 #include "elements/common/announcer.hpp"
 #include "elements/common/gst_ptr.hpp"
+#include "elements/inference/deferred_end.hpp"
 #include "elements/tvclassify/active.hpp"
 #include "elements/tvclassify/choice.hpp"
 #include "elements/tvclassify/counters.hpp"
@@ -119,6 +120,9 @@ class Run {
   bool keep(const StreamItem& item);
   void discard(const std::vector<StreamQueue::Entry>& rest);
 
+  /// Models that gave way to others: neither of the stream's threads waits for their inference.
+  /// First: its end, which waits, is the last of the run.
+  const std::shared_ptr<inference::DeferredEnd> ends_ = std::make_shared<inference::DeferredEnd>();
   GstElement* const element_;
   GstPad* const source_;
   const GstTaskFunction loop_;

@@ -20,7 +20,7 @@ using tv::Result;
 struct Controls {
   std::mutex mutex;  // guards what follows
   std::condition_variable changed;
-  bool held = false;
+  int held = 0;      // 1: all inferences; more: those of pictures of this side
   int released = 0;  // inferences that end although all are held
   int fail = 0;
   int delay = 0;
@@ -38,6 +38,7 @@ Controls& controls() {
 }
 
 constexpr std::size_t kClasses = 1000;
+constexpr int kSideClass = 512;  // stub_side()'s
 // ImageNet's, as all published entries have them.
 constexpr float kMean[] = {0.485F, 0.456F, 0.406F};
 constexpr float kStd[] = {0.229F, 0.224F, 0.225F};
@@ -75,6 +76,7 @@ class Stub final : public tv::inference::LoadedModel {
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
     const auto count = static_cast<std::size_t>(shape[0]);
     const std::size_t plane = input.size() / count / 3;
+    const auto side = static_cast<int>(shape[2]);
     int delay = 0;
     bool fails = false;
     {
@@ -85,8 +87,9 @@ class Stub final : public tv::inference::LoadedModel {
       if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
       fails = all.fail == 2 && count > 1;
       all.changed.notify_all();
-      all.changed.wait(lock, [&] { return !all.held || all.released > 0; });
-      if (all.held) --all.released;
+      const auto held = [&] { return all.held == 1 || all.held == side; };
+      all.changed.wait(lock, [&] { return !held() || all.released > 0; });
+      if (held()) --all.released;
     }
     if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
     if (fails) return Error{Code::kDevice, "the stub holds one picture at a time", ""};
@@ -100,6 +103,7 @@ class Stub final : public tv::inference::LoadedModel {
         return Error{Code::kInternal, "the stub hates blue", ""};
       logits[i * kClasses + static_cast<std::size_t>(channel(0) + (channel(1) >= 128 ? 256 : 0))] =
           9;
+      logits[i * kClasses + static_cast<std::size_t>(kSideClass + side)] = 5;
     }
     return logits;
   }
@@ -134,7 +138,7 @@ tv::inference::Backend* tv_backend_open(int version) {
   return version == tv::inference::kBackendVersion ? &backend : nullptr;
 }
 void tv_stub_hold(int held) {
-  locked([&](Controls& all) { all.held = held != 0; });
+  locked([&](Controls& all) { all.held = held; });
 }
 void tv_stub_release(int count) {
   locked([&](Controls& all) { all.released += count; });
@@ -167,7 +171,7 @@ int tv_stub_largest_batch() {
 }
 void tv_stub_reset() {
   locked([](Controls& all) {
-    all.held = false;
+    all.held = 0;
     all.released = all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
     all.stalled_at = all.stalled = 0;
   });

@@ -10,7 +10,8 @@
 namespace tv::test {
 
 struct StubControls {
-  void (*hold)(int held);          ///< 1: inferences begin and do not end; 0: they do
+  void (*hold)(
+      int held);  ///< 1: inferences begin and do not end; 0: they do; more: 1 for this side
   void (*release)(int count);      ///< so many inferences end although held
   void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
   void (*fail)(int mode);          ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more
@@ -28,6 +29,12 @@ struct StubControls {
 /// green is 128 or more.
 constexpr int stub_class(int red, bool green) {
   return red + (green ? 256 : 0);
+}
+
+/// The side of the pictures that the network got, pixels below 488, from the class that the stub
+/// names second.
+constexpr int stub_side(int second_class) {
+  return second_class - 512;
 }
 
 inline const StubControls& stub() {

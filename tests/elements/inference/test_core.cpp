@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "elements/inference/batch.hpp"
+#include "elements/inference/deferred_end.hpp"
 #include "elements/inference/fifo.hpp"
 #include "elements/inference/model_source.hpp"
 #include "elements/inference/shared_model.hpp"
@@ -706,6 +708,57 @@ START_TEST(a_forked_child_is_refused_and_does_not_hang) {
 }
 END_TEST
 
+// ---- ends that nobody waits for ---------------------------------------------------------------
+
+START_TEST(who_lets_go_last_does_not_wait) {
+  std::promise<void> go_on;
+  std::atomic<int> ended = 0;
+  std::set<std::thread::id> threads;
+  struct Slow {
+    std::function<void()> at_the_end;
+    ~Slow() { at_the_end(); }
+  };
+  const auto end = [&, held = go_on.get_future().share()] {
+    held.wait();
+    threads.insert(std::this_thread::get_id());  // one after the other: no lock
+    ++ended;
+  };
+  {
+    const auto ends = std::make_shared<DeferredEnd>();
+    auto one = DeferredEnd::share(ends, std::unique_ptr<const Slow>(new Slow{end}));
+    auto two = DeferredEnd::share(ends, std::unique_ptr<const Slow>(new Slow{end}));
+    one.reset();
+    two.reset();  // waits for go_on, elsewhere
+    ck_assert_int_eq(ended, 0);
+    go_on.set_value();
+  }
+  ck_assert_int_eq(ended, 2);  // the end of it all waits
+  ck_assert(!threads.contains(std::this_thread::get_id()));
+}
+END_TEST
+
+// From many threads, while it works and while it rests.
+START_TEST(every_end_comes_once) {
+  constexpr int kThreads = 8, kEach = 500;
+  std::atomic<int> ended = 0;
+  struct Counted {
+    std::atomic<int>& ended;
+    ~Counted() { ++ended; }
+  };
+  {
+    const auto ends = std::make_shared<DeferredEnd>();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i)
+      threads.emplace_back([&] {
+        for (int n = 0; n < kEach; ++n)
+          DeferredEnd::share(ends, std::unique_ptr<Counted>(new Counted{ended}));
+      });
+    for (std::thread& thread : threads) thread.join();
+  }
+  ck_assert_int_eq(ended, kThreads * kEach);
+}
+END_TEST
+
 // ---- keys -------------------------------------------------------------------------------------
 
 // clang-format off
@@ -820,6 +873,7 @@ int main() {
        make_suite("shared models", 60, the_same_key_is_the_same_model,
                   a_model_ends_with_its_last_owner, a_failed_model_is_not_given_out_again,
                   the_last_owner_cancels_loading, a_forked_child_is_refused_and_does_not_hang),
+       make_suite("ends", 60, who_lets_go_last_does_not_wait, every_end_comes_once),
        make_suite("keys", 60,
                   Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
                   files_are_the_same_by_their_bytes, who_waits_for_a_digest_can_leave,

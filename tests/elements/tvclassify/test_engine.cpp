@@ -757,6 +757,112 @@ START_TEST(other_weights_take_over_between_two_frames) {
 }
 END_TEST
 
+// Whose network made a result: the stub tells the size of the picture it got.
+constexpr int kFirstSide = 224, kSecondSide = 299;
+static const std::string kFirst = "tvclassify model=squeezenet1_1 weights=none top-k=2 ";
+static const char* const kFirstName = "squeezenet1_1";
+static const char* const kSecondName = "inception_v3";
+
+// Frames of two networks with inputs of two sizes are inside together.
+START_TEST(every_result_names_the_weights_that_made_it) {
+  stub().delay(500);
+  Bench bench(kFirst + "max-in-flight=6 batch-size=2");
+  int pushed = 0, pulled = 0;
+  std::string weights;
+  const auto check = [&](const BufferRef& out) {
+    const Meta meta = read_meta(out.get());
+    ASSERT_TEXT(meta.status, "ok");
+    ck_assert_int_eq(meta.best(), pulled++ % 256);
+    ck_assert_int_eq(stub_side(meta.labels.at(1).index),
+                     meta.weights == kSecondName ? kSecondSide : kFirstSide);
+    weights = meta.weights;
+  };
+  const char* const changes_to[] = {kSecondName, kFirstName, kSecondName};
+  for (const char* const name : changes_to) {
+    g_object_set(bench.element(), "model", name, nullptr);
+    while (weights != name) {
+      ck_assert_int_eq(bench.push(solid(pushed++ % 256)), GST_FLOW_OK);
+      while (BufferRef out = bench.pull()) check(out);
+    }
+  }
+  bench.drain();
+  while (BufferRef out = bench.pull()) check(out);
+  ck_assert_int_eq(pulled, pushed);
+  assert_balanced(bench);
+  ck_assert_uint_eq(counter(bench, "ok"), static_cast<guint64>(pushed));
+}
+END_TEST
+
+/// A frame without inference, which waits for none where none is in front of it.
+static Meta pass_gap(Bench& bench) {
+  BufferRef gap = solid(0);
+  GST_BUFFER_FLAG_SET(gap.get(), GST_BUFFER_FLAG_GAP);
+  return read_meta(bench.pass(std::move(gap)).get());
+}
+
+struct SwapRow {
+  const char* settings;
+  bool flush;
+};
+static const SwapRow kSwaps[] = {
+    {"latency-mode=live", false}, {"latency-mode=live", true}, {"", true}};
+
+// An inference of the old network runs on, and who lets go of that network last does not wait for
+// it: not the source pad's thread, whose frame left before its result, nor the streaming thread,
+// whose frames a flush discarded.
+START_TEST(a_change_waits_for_no_inference_of_before) {
+  const SwapRow& row = kSwaps[_i];
+  Bench bench(kFirst + row.settings);
+  ASSERT_TEXT(pass_gap(bench).weights, kFirstName);  // it is there, warmed up
+  stub().reset();
+  stub().hold(kFirstSide);
+  bench.push(solid(1));
+  stub().wait_inside(1);
+  if (row.flush)
+    bench.flush();
+  else
+    ASSERT_TEXT(next_meta(bench).reason, "late");
+  g_object_set(bench.element(), "model", kSecondName, nullptr);
+  while (pass_gap(bench).weights != kSecondName) {
+  }
+  ck_assert_int_eq(pass_until_labelled(bench, 2).best(), 2);
+  ck_assert_int_eq(stub().models(), 2);  // the old one is still at it
+  stub().hold(0);
+  bench.set_state(GST_STATE_READY);  // this does wait
+  ck_assert_int_eq(stub().models(), 0);
+}
+END_TEST
+
+// Found out in the background, from its bytes; no frame is lost over it.
+START_TEST(a_broken_file_changes_nothing) {
+  Bench bench(kFirst);
+  bench.pass(solid(0));
+  bench.warnings();
+  g_object_set(bench.element(), "weights", "Tiny_Weights.V1", "model", "", "weights-file",
+               fixture("faults/truncated.pth").c_str(), nullptr);
+  std::vector<Seen> seen;
+  int frames = 1;
+  while (seen.empty()) {
+    const Meta meta = read_meta(bench.pass(solid(frames % 256)).get());
+    ASSERT_TEXT(meta.status, "ok");
+    ASSERT_TEXT(meta.weights, kFirstName);
+    ck_assert_int_eq(meta.best(), frames++ % 256);
+    seen = bench.warnings();
+  }
+  ck_assert_uint_eq(seen.size(), 1);
+  ck_assert(seen[0].domain == GST_RESOURCE_ERROR && seen[0].code == GST_RESOURCE_ERROR_READ);
+  expect_contains(seen[0].text, "faults/truncated.pth");
+  expect_contains(seen[0].text, "those before go on");
+  ASSERT_TEXT(read_meta(bench.pass(solid(3)).get()).weights, kFirstName);
+  ck_assert_uint_eq(bench.errors().size(), 0);
+  assert_balanced(bench);
+  ck_assert_uint_eq(counter(bench, "ok"), static_cast<guint64>(frames) + 1);
+  // A good one is taken afterwards.
+  g_object_set(bench.element(), "weights-file", fixture("entries/tiny.pth").c_str(), nullptr);
+  pass_until(bench, "Tiny_Weights.V1");
+}
+END_TEST
+
 START_TEST(weights_that_cannot_be_had_change_nothing) {
   Bench bench(kStub);
   bench.pass(solid(1));
@@ -824,8 +930,14 @@ static Suite* make_suite() {
   add("live", {live_frames_leave_before_their_result, live_failures_end_the_stream,
                live_frames_wait_for_a_result_that_is_quick});
   add("other weights",
-      {other_weights_take_over_between_two_frames, weights_that_cannot_be_had_change_nothing,
+      {other_weights_take_over_between_two_frames, every_result_names_the_weights_that_made_it,
+       a_broken_file_changes_nothing, weights_that_cannot_be_had_change_nothing,
        properties_set_together_are_one_change, the_last_of_two_changes_wins});
+  TCase* swaps = tcase_create("swaps");
+  tcase_add_checked_fixture(swaps, reset_stub, reset_stub);
+  tcase_add_loop_test(swaps, a_change_waits_for_no_inference_of_before, 0,
+                      static_cast<int>(std::size(kSwaps)));
+  suite_add_tcase(suite, swaps);
   return suite;
 }
 
