@@ -15,7 +15,8 @@ void run_in_parts(std::span<Job* const> jobs, const Attempt& attempt) {
     jobs.front()->error = std::move(done.error());
     return;
   }
-  if (done.error().code == Code::kCancelled) {  // the process is exiting: each would be refused
+  // The process is exiting, or the device is lost: each would be refused.
+  if (done.error().code == Code::kCancelled || done.error().code == Code::kDeviceLost) {
     for (Job* job : jobs) job->error = done.error();
     return;
   }

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "elements/inference/lost_devices.hpp"
+
 namespace tv::inference {
 namespace {
 
@@ -70,9 +72,14 @@ Status look_for_gpu() {
   return Error{Code::kUnavailable, "no GPU: no driver has made " + std::string(kGpuDevices[0]), ""};
 }
 
+/// A lost device is not touched any more, not even to look for it.
 Result<Backend*> open_usable(const Device& device) {
+  if (std::optional<Error> lost = lost_device(device_text(device))) return std::move(*lost);
   TV_ASSIGN_OR_RETURN(Backend* const backend, open_backend(device.kind));
-  TV_RETURN_IF_ERROR(backend->usable(device.index));
+  if (const Status usable = backend->usable(device.index); !usable)
+    return usable.error().code == Code::kDeviceLost
+               ? lose_device(device_text(device), usable.error())
+               : usable.error();
   return backend;
 }
 
@@ -184,9 +191,13 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     path = file.path;
   }
   TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
+  // While the file was read, somebody else may have met its end.
+  if (std::optional<Error> lost = lost_device(ready.device)) return std::move(*lost);
   auto loaded = placement.backend->load(request);
+  if (!loaded && loaded.error().code == Code::kDeviceLost)
+    return lose_device(ready.device, loaded.error());
   if (!loaded) return in_file(std::move(loaded.error()), path);
-  ready.model = std::move(*loaded);
+  ready.model = watch_device(std::move(*loaded), ready.device);
   if (warm_up_size > 0) {
     TV_ASSIGN_OR_RETURN(ready.inference, warm_up(*ready.model, warm_up_size, cancelled));
   }

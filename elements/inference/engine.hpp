@@ -72,16 +72,17 @@ class FrameModel {
   /// while the batch before is in the network. `pictures` must stay until wait_read() has returned,
   /// for plans of the model's side. top_k: how many of the best classes are wanted, 0: all logits.
   /// The model's thread. Fails, with nothing under way: InvalidArgument (a frame that is not its
-  /// plan's, another crop size), Device (out of memory, lost), Cancelled, Unavailable, Internal.
+  /// plan's, another crop size), Device (out of memory), DeviceLost, Cancelled, Unavailable,
+  /// Internal.
   virtual Status begin(unsigned slot, std::span<const Picture* const> pictures, unsigned top_k) = 0;
   struct Answer {
     std::vector<float> logits;  ///< all of them, if top_k was 0
     std::vector<Score> top;     ///< else the best ones, best first; empty: NaN or infinite logits
   };
-  /// Waits until the slot's pixels have been read. Any thread, one a slot. Fails: Device (lost).
+  /// Waits until the slot's pixels have been read. Any thread, one a slot. Fails: DeviceLost.
   virtual Status wait_read(unsigned slot) = 0;
   /// Waits for the answers, one for each picture; the slot is idle then, also when it fails. Any
-  /// thread, one a slot. Fails: Device (lost).
+  /// thread, one a slot. Fails: DeviceLost.
   virtual Result<std::vector<Answer>> end(unsigned slot) = 0;
 };
 
@@ -95,8 +96,9 @@ class LoadedModel {
   virtual Status prepare(const Shape& /*shape*/, const CancelCheck& /*cancelled*/) { return {}; }
   /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major. The
   /// first run at a new shape prepares it (weights reordered, kernels chosen) and takes several
-  /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), Unavailable
-  /// (in a forked child), Cancelled (the process is exiting), Internal.
+  /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), DeviceLost
+  /// (no further call can succeed in this process: whoever is told makes none), Unavailable (in a
+  /// forked child), Cancelled (the process is exiting), Internal.
   virtual Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) = 0;
   /// Not nullptr: begin() and end() are there, beside run(). Owned by the model.
   virtual FrameModel* frames() { return nullptr; }
@@ -113,7 +115,8 @@ class Backend {
   /// Whether models can be loaded on the device of that number. Fails: Unavailable, for instance
   /// naming the versions of driver and runtime that do not fit.
   virtual Status usable(int /*device_index*/) { return {}; }
-  /// Fails: BadCheckpoint, Device, Unavailable, Cancelled, Internal; nothing is left of the model.
+  /// Fails: BadCheckpoint, Device, DeviceLost, Unavailable, Cancelled, Internal; nothing is left of
+  /// the model.
   virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
 };
 
@@ -133,7 +136,7 @@ struct Placement {
 /// The backend of a device; for nullopt the first GPU's where a driver is there and its module
 /// finds a GPU, else the CPU's. With TV_ASSUME_GPU=1 the driver is not looked for. `int8`: for an
 /// int8 network, whose operators LibTorch has for the CPU alone. Fails: Unsupported (a GPU for
-/// int8, half precision on a CPU), open_backend()'s, Backend::usable()'s.
+/// int8, half precision on a CPU), DeviceLost, open_backend()'s, Backend::usable()'s.
 Result<Placement> place(const std::optional<Device>& device, bool int8 = false,
                         Precision precision = Precision::kAuto);
 

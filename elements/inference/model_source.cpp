@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "elements/inference/batch.hpp"
+#include "elements/inference/lost_devices.hpp"
 
 namespace tv::inference {
 namespace {
@@ -98,7 +99,7 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
   add(key, spec.quantize ? "int8" : "");
   add(key, spec.device ? std::to_string(static_cast<int>(spec.device->kind)) + ":" +
                              std::to_string(spec.device->index)
-                       : "auto");
+                       : "auto without " + lost_devices());
   add(key, precision_name(spec.precision));
   add(key, std::to_string(static_cast<int>(spec.executor)));
   add(key, std::to_string(side));

@@ -73,7 +73,8 @@ void Outlet::begin_with(const Passing& frame) {
 }
 
 void Outlet::fail(const Error& error, FrameResult& result) {
-  failure_ = error;
+  if (!lost_) failure_ = error;
+  lost_ = lost_ || error.code == Code::kDeviceLost;
   result.status = FrameStatus::kFailed;
   result.reason = error.what;
 }
@@ -215,7 +216,7 @@ void Outlet::result_of(Passing& frame, bool in_time, Counters& counters, FrameRe
   counters.classified(cost_of(frame.mapped, *frame.job, frame.preprocess_ns));
 }
 
-/// The newest result may come after its frame has left. False: there have been too many failures.
+/// The newest result may come after its frame has left. False: the stream has ended.
 bool Outlet::collect_late(Counters& counters) {
   bool go_on = true;
   while (!late_.empty() && late_.front().job->done) {
@@ -252,10 +253,17 @@ bool Outlet::collect(const Late& late, Counters& counters) {
 }
 
 bool Outlet::report_failure(const LiveSettings& live, const Active& active) {
+  if (has_ended_) return false;
   const unsigned in_a_row = history_.consecutive_failures();
   const unsigned most = live.max_consecutive_failures;
   const Error error{failure_.code, "cannot classify a frame: " + failure_.what, failure_.hint};
+  if (lost_) {
+    has_ended_ = true;
+    announcer_->post(error, Stage::kFrame, about(active));
+    return false;
+  }
   if (most > 0 && in_a_row >= most) {
+    has_ended_ = true;
     announcer_->post(
         {error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
         Stage::kFrame, about(active));
@@ -297,11 +305,13 @@ bool Outlet::finish(Passing& frame, bool in_time, Counters& counters) {
   GST_LOG_OBJECT(element_, "%s, %zu labels, age %u", status_name(result.status).data(),
                  result.labels.size(), result.age);
   post(frame, result, counters);
-  if (result.status != FrameStatus::kFailed) return go_on;
+  // A frame is as good as its best region, but a lost device ends the stream.
+  if (result.status != FrameStatus::kFailed && !lost_) return go_on;
   return report_failure(frame.live, *frame.active) && go_on;
 }
 
 void Outlet::forget() {
+  has_ended_ = lost_;
   history_.forget();
   smoother_.reset();
   holds_ = {};

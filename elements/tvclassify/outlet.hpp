@@ -29,7 +29,7 @@ class Outlet {
 
   /// Decides the frame's result, writes it on the buffer (which it makes writable) and posts what
   /// is to be posted. `in_time`: false when the frame leaves before inference reached it. False:
-  /// there have been too many failures, and an error was posted.
+  /// there have been too many failures, or the device is lost, and an error was posted.
   bool finish(Passing& frame, bool in_time, Counters& counters);
 
   /// Forgets earlier results: a flush or a new stream.
@@ -80,6 +80,8 @@ class Outlet {
   std::vector<inference::Score> best_;    // of them; like scores_ and result_ kept for its memory
   FrameResult result_;                    // of the last frame
   Error failure_;                         // of the last failed frame
+  bool has_ended_ = false;                // an ERROR was posted: no other one follows it
+  bool lost_ = false;                     // and none after a flush either: the device is lost
   std::shared_ptr<const Active> active_;  // of the last frame
   std::deque<Late> late_;
   std::uint64_t number_ = 0;  // of the next frame

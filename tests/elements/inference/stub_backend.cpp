@@ -26,6 +26,7 @@ struct Controls {
   int delay = 0;
   int inside = 0;
   int loads = 0;
+  int calls = 0;  // of a model or for one, its end included
   int models = 0;
   int largest_batch = 0;
   int stalled_at = 0;  // the stage of loading that waits for a cancel
@@ -62,15 +63,21 @@ tv::Status stall(int stage, const tv::CancelCheck& cancelled) {
   return tv::check_cancelled(cancelled, "the stub");
 }
 
+bool is_failing(int mode) {
+  const std::lock_guard lock(controls().mutex);
+  return controls().fail == mode;
+}
+
 class Stub final : public tv::inference::LoadedModel {
  public:
   Stub() {
     locked([](Controls& all) { ++all.models; });
   }
   ~Stub() override {
-    locked([](Controls& all) { --all.models; });
+    locked([](Controls& all) { --all.models, ++all.calls; });
   }
   tv::Status prepare(const tv::Shape& /*shape*/, const tv::CancelCheck& cancelled) override {
+    locked([](Controls& all) { ++all.calls; });
     return stall(2, cancelled);
   }
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
@@ -82,6 +89,7 @@ class Stub final : public tv::inference::LoadedModel {
     {
       Controls& all = controls();
       std::unique_lock lock(all.mutex);
+      ++all.calls;
       all.inside += static_cast<int>(count);
       all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
       if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
@@ -99,8 +107,10 @@ class Stub final : public tv::inference::LoadedModel {
         const float normalised = input[(i * 3 + c) * plane + plane / 2];
         return static_cast<int>(std::lround((normalised * kStd[c] + kMean[c]) * 255));
       };
-      if (is_failing() && channel(2) == 255)
+      if (is_failing(1) && channel(2) == 255)
         return Error{Code::kInternal, "the stub hates blue", ""};
+      if (is_failing(3) && channel(2) == 255)
+        return Error{Code::kDeviceLost, "the stub fell off the bus at blue", "ignored"};
       logits[i * kClasses + static_cast<std::size_t>(channel(0) + (channel(1) >= 128 ? 256 : 0))] =
           9;
       logits[i * kClasses + static_cast<std::size_t>(kSideClass + side)] = 5;
@@ -112,10 +122,6 @@ class Stub final : public tv::inference::LoadedModel {
   }
 
  private:
-  static bool is_failing() {
-    const std::lock_guard lock(controls().mutex);
-    return controls().fail == 1;
-  }
 };
 
 class StubBackend final : public tv::inference::Backend {
@@ -123,7 +129,8 @@ class StubBackend final : public tv::inference::Backend {
   std::string description() const override { return "stub"; }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
       const tv::inference::LoadRequest& request) override {
-    locked([](Controls& all) { ++all.loads; });
+    locked([](Controls& all) { ++all.loads, ++all.calls; });
+    if (is_failing(4)) return Error{Code::kDeviceLost, "the stub fell off the bus", ""};
     TV_RETURN_IF_ERROR(stall(1, request.cancelled));
     return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
   }
@@ -163,6 +170,9 @@ void tv_stub_wait_stalled(int count) {
 int tv_stub_loads() {
   return locked([](Controls& all) { return all.loads; });
 }
+int tv_stub_calls() {
+  return locked([](Controls& all) { return all.calls; });
+}
 int tv_stub_models() {
   return locked([](Controls& all) { return all.models; });
 }
@@ -172,7 +182,8 @@ int tv_stub_largest_batch() {
 void tv_stub_reset() {
   locked([](Controls& all) {
     all.held = 0;
-    all.released = all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
+    all.released = all.fail = all.delay = all.inside = all.loads = all.calls = all.largest_batch =
+        0;
     all.stalled_at = all.stalled = 0;
   });
 }

@@ -13,6 +13,7 @@
 #include "elements/inference/batch.hpp"
 #include "elements/inference/deferred_end.hpp"
 #include "elements/inference/fifo.hpp"
+#include "elements/inference/lost_devices.hpp"
 #include "elements/inference/model_source.hpp"
 #include "elements/inference/shared_model.hpp"
 #include "model_registry/registry/registry.hpp"
@@ -759,6 +760,117 @@ START_TEST(every_end_comes_once) {
 }
 END_TEST
 
+// ---- lost devices -----------------------------------------------------------------------------
+
+/// Counts what its backend is called for.
+class Counting final : public LoadedModel {
+ public:
+  explicit Counting(int& calls) : calls_(calls) {}
+  ~Counting() override { ++calls_; }
+  Status prepare(const Shape&, const CancelCheck&) override {
+    ++calls_;
+    return {};
+  }
+  Result<std::vector<float>> run(std::span<const float> input, const Shape&) override {
+    ++calls_;
+    if (input.empty()) return Error{Code::kDevice, "no memory", ""};
+    if (input[0] < 0) return Error{Code::kDeviceLost, "fell off", "backend's hint"};
+    return std::vector<float>{1};
+  }
+  Result<std::vector<std::pair<std::string, TensorView>>> state_dict() override {
+    ++calls_;
+    return std::vector<std::pair<std::string, TensorView>>{};
+  }
+
+ private:
+  int& calls_;
+};
+
+START_TEST(nobody_calls_a_lost_device) {
+  int calls = 0, calls_elsewhere = 0;
+  const float good[] = {1}, bad[] = {-1};
+  auto one = watch_device(std::make_unique<Counting>(calls), "cuda:0");
+  auto two = watch_device(std::make_unique<Counting>(calls), "cuda:0");
+  auto other = watch_device(std::make_unique<Counting>(calls_elsewhere), "cuda:1");
+  expect_ok(one->run(good, {}));
+  const auto full = one->run({}, {});
+  expect_equal(full.error().what, "no memory");  // the device is none the worse for it
+  ck_assert(!lost_device("cuda:0"));
+  const auto lost = one->run(bad, {});
+  expect_equal(code_name(lost.error().code), "device-lost");
+  expect_equal(lost.error().what, "device cuda:0 is lost to this process: fell off");
+  expect_contains(lost.error().hint, "restart the process");
+  expect_contains(lost.error().hint, "device=cpu");
+  ck_assert_int_eq(calls, 3);
+  for (LoadedModel* const each : {one.get(), two.get()}) {
+    expect_equal(each->run(good, {}).error().text(), lost.error().text());
+    expect_equal(each->prepare({}, {}).error().text(), lost.error().text());
+    expect_equal(each->state_dict().error().text(), lost.error().text());
+  }
+  one.reset();
+  two.reset();
+  ck_assert_int_eq(calls, 3);  // not even to free them
+  expect_ok(other->run(good, {}));
+  other.reset();
+  ck_assert_int_eq(calls_elsewhere, 2);
+}
+END_TEST
+
+START_TEST(the_first_reason_stays) {
+  ck_assert(!lost_device("cuda:0"));
+  expect_equal(lost_devices(), "");
+  const Error first = lose_device("cuda:0", {Code::kDeviceLost, "one", ""});
+  expect_equal(lose_device("cuda:0", {Code::kDeviceLost, "two", ""}).text(), first.text());
+  expect_equal(lost_device("cuda:0")->text(), first.text());
+  lose_device("cuda:10", first);
+  expect_equal(lost_devices(), "cuda:0,cuda:10");
+  ck_assert(!lost_device("cuda:1"));
+  ck_assert(!lost_device("cpu"));
+}
+END_TEST
+
+START_TEST(a_lost_device_is_no_place) {
+  const Error lost = lose_device("cuda:0", {Code::kDeviceLost, "fell off", ""});
+  const auto asked = place(Device{DeviceKind::kCuda, 0});
+  ck_assert(!asked);
+  expect_equal(asked.error().text(), lost.text());
+  expect_equal(load_model({.builder = "squeezenet1_1", .device = Device{DeviceKind::kCuda, 0}})
+                   .error()
+                   .text(),
+               lost.text());
+  const Placement unasked = value_of(place(std::nullopt));
+  ck_assert(unasked.device.kind == DeviceKind::kCpu);
+  expect_equal(unasked.why_cpu, lost.what);
+  expect_equal(value_of(place(Device{})).why_cpu, "");
+}
+END_TEST
+
+// Its model is of no use: who starts later finds another one.
+START_TEST(a_lost_device_shares_nothing_with_who_starts_later) {
+  ModelSpec unasked{.builder = "squeezenet1_1"}, cpu = unasked;
+  cpu.device = Device{};
+  const std::string before = *model_key(unasked, 224, ""), cpu_before = *model_key(cpu, 224, "");
+  lose_device("cuda:0", {Code::kDeviceLost, "fell off", ""});
+  ck_assert(*model_key(unasked, 224, "") != before);
+  ck_assert(*model_key(cpu, 224, "") == cpu_before);
+}
+END_TEST
+
+START_TEST(a_batch_on_a_lost_device_is_not_tried_in_parts) {
+  int calls = 0;
+  ModelRunner runner(watch_device(std::make_unique<Counting>(calls), "cuda:0"), 1);
+  Job jobs[3];
+  for (Job& job : jobs) job.input = {-1, 0, 0};
+  Job* const batch[] = {&jobs[0], &jobs[1], &jobs[2]};
+  runner.run(batch);
+  for (const Job& job : jobs) {
+    ck_assert(job.error && job.error->code == Code::kDeviceLost);
+    expect_contains(job.error->what, "fell off");
+  }
+  ck_assert_int_eq(calls, 1);
+}
+END_TEST
+
 // ---- keys -------------------------------------------------------------------------------------
 
 // clang-format off
@@ -874,6 +986,9 @@ int main() {
                   a_model_ends_with_its_last_owner, a_failed_model_is_not_given_out_again,
                   the_last_owner_cancels_loading, a_forked_child_is_refused_and_does_not_hang),
        make_suite("ends", 60, who_lets_go_last_does_not_wait, every_end_comes_once),
+       make_suite("lost devices", 60, nobody_calls_a_lost_device, the_first_reason_stays,
+                  a_lost_device_is_no_place, a_lost_device_shares_nothing_with_who_starts_later,
+                  a_batch_on_a_lost_device_is_not_tried_in_parts),
        make_suite("keys", 60,
                   Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
                   files_are_the_same_by_their_bytes, who_waits_for_a_digest_can_leave,

@@ -79,6 +79,8 @@ static const BusRow kBusRows[] = {
   {Code::kUnsupported,     Stage::kCaps,     gst_core_error_quark,     GST_CORE_ERROR_NEGOTIATION},
   {Code::kUnavailable,     Stage::kLoad,     gst_library_error_quark,  GST_LIBRARY_ERROR_INIT},
   {Code::kDevice,          Stage::kFrame,    gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
+  {Code::kDeviceLost,      Stage::kFrame,    gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
+  {Code::kDeviceLost,      Stage::kSettings, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
   {Code::kInternal,        Stage::kFrame,    gst_library_error_quark,  GST_LIBRARY_ERROR_FAILED},
 };
 // clang-format on
