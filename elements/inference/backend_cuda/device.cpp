@@ -2,6 +2,8 @@
 
 #include <c10/cuda/CUDAException.h>
 
+#include "elements/inference/backend_torch/sticky_error.hpp"
+
 namespace tv::inference {
 namespace {
 
@@ -42,7 +44,8 @@ Status usable_device(int index) {
 
 Status cuda_status(cudaError_t error, const std::string& doing) {
   if (taken(error) == cudaSuccess) return {};
-  return Error{Code::kDevice, doing + ": " + cudaGetErrorString(error), ""};
+  return Error{is_sticky(error) ? Code::kDeviceLost : Code::kDevice,
+               doing + ": " + cudaGetErrorString(error), ""};
 }
 
 Event::Event() {

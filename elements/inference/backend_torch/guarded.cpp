@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "elements/inference/backend_torch/sticky_error.hpp"
 #include "model_registry/io/exit_gate.hpp"
 
 namespace tv::inference {
@@ -90,7 +91,8 @@ Error current_exception_error(std::string_view doing) {
     throw;
   } catch (const c10::AcceleratorError& e) {
     // Its first line is CUDA's; what follows is advice for Python.
-    return {Code::kDevice, std::string(doing) + ": " + first_line(e.what_without_backtrace()), ""};
+    return {is_sticky(e.get_error_code()) ? Code::kDeviceLost : Code::kDevice,
+            std::string(doing) + ": " + first_line(e.what_without_backtrace()), ""};
   } catch (const c10::Error& e) {
     return device_or_internal(doing, e.what_without_backtrace());
   } catch (const std::bad_alloc&) {

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "elements/inference/backend_torch/sticky_error.hpp"
 #include "elements/inference/engine.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tests/suite.hpp"
@@ -60,6 +61,14 @@ START_TEST(devices_parse) {
     expect_equal(code_name(device.error().code), "invalid-argument");
     expect_contains(device.error().text(), "no device \"" + std::string(text) + "\"");
   }
+}
+END_TEST
+
+// D4: what another call may mend is none of them.
+START_TEST(errors_that_stay_are_known_by_their_number) {
+  for (const int stays : {700, 710, 714, 715, 716, 717, 718, 719}) ck_assert(is_sticky(stays));
+  // No error, invalid value, out of memory, no device, driver too old, not ready.
+  for (const int passes : {0, 1, 2, 100, 35, 803, 600, -700}) ck_assert(!is_sticky(passes));
 }
 END_TEST
 
@@ -254,8 +263,9 @@ END_TEST
 
 int main() {
   return run_suite(
-      "engine", 60, devices_parse, scores_are_softmax_in_descending_order,
-      the_best_classes_are_those_of_a_full_sort, scores_of_large_logits_do_not_overflow,
+      "engine", 60, devices_parse, errors_that_stay_are_known_by_their_number,
+      scores_are_softmax_in_descending_order, the_best_classes_are_those_of_a_full_sort,
+      scores_of_large_logits_do_not_overflow,
       scores_are_as_many_as_there_are, logits_that_are_no_numbers_have_no_scores,
       a_missing_module_is_named_with_every_place, a_module_of_another_version_is_refused,
       a_damaged_module_is_told_in_the_loaders_words, a_library_that_is_no_backend_is_refused,
