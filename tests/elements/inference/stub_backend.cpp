@@ -127,6 +127,11 @@ class Stub final : public tv::inference::LoadedModel {
 class StubBackend final : public tv::inference::Backend {
  public:
   std::string description() const override { return "stub"; }
+  tv::Status usable(int /*device_index*/) override {
+    if (!is_failing(5)) return {};
+    return Error{Code::kUnavailable, "the stub's driver is too old (driver 12.2, runtime 13.0)",
+                 ""};
+  }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
       const tv::inference::LoadRequest& request) override {
     locked([](Controls& all) { ++all.loads, ++all.calls; });

@@ -15,7 +15,8 @@ struct StubControls {
   void (*release)(int count);      ///< so many inferences end although held
   void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
   void (*fail)(int mode);  ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more, 3: as
-                           ///< 1, and the device is lost; 4: loading, the same
+                           ///< 1, and the device is lost; 4: loading, the same;
+                           ///< 5: no device is usable
   void (*delay)(int microseconds);  ///< random delays of each inference, up to this
   void (*stall)(
       int stage);  ///< of loading, 1: load(), 2: prepare(): ends by a cancel alone; 0: none

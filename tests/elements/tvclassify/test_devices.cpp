@@ -1,5 +1,8 @@
-// A GPU that a sticky error has taken from the process, played by a stub: fault D4. One process for
+// GPUs that cannot be used, or no longer, played by a stub: faults D2, D4 and D6. One process for
 // all tests, and what is lost stays lost: each test has GPUs of its own.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/elements/inference/stub_backend.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
@@ -48,6 +51,76 @@ static Seen only_error(Bench& bench) {
   return errors[0];
 }
 
+/// Starts the element anew, on a GPU that does not let it.
+static void refuse(Bench& bench, int gpu) {
+  bench.set_state(GST_STATE_NULL);
+  bench.messages(GST_MESSAGE_ANY);
+  g_object_set(bench.element(), "device", ("cuda:" + std::to_string(gpu)).c_str(), nullptr);
+  ck_assert_int_eq(gst_element_set_state(bench.element(), GST_STATE_PAUSED),
+                   GST_STATE_CHANGE_FAILURE);
+}
+
+// ---- a driver that does not fit ---------------------------------------------------------------
+
+// D2: both versions are in the text, and device=auto is the CPU.
+START_TEST(a_driver_that_does_not_fit_is_no_gpu) {
+  Bench cpu(kStub + "model=squeezenet1_1 device=cpu");
+  gpu_stub().fail(5);
+  refuse(cpu, 8);
+  const std::vector<Seen> errors = cpu.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  ck_assert(errors[0].domain == GST_LIBRARY_ERROR && errors[0].code == GST_LIBRARY_ERROR_INIT);
+  expect_contains(errors[0].text, "driver 12.2, runtime 13.0");
+  Bench unasked(kStub + "model=squeezenet1_1");
+  ck_assert_int_eq(class_of(unasked, 4), 4);
+  ck_assert_uint_eq(unasked.errors().size(), 0);
+  ck_assert_int_eq(gpu_stub().loads(), 0);
+  // That is no loss: with another driver the same GPU works, without a new process here.
+  gpu_stub().fail(0);
+  Bench again(on(8));
+  ck_assert_int_eq(class_of(again, 5), 5);
+}
+END_TEST
+
+// ---- a forked process -------------------------------------------------------------------------
+
+// D6: the backend's threads are not there. One ERROR, and no hang: the alarm is what a hang meets.
+START_TEST(a_forked_child_is_refused) {
+  Bench bench(on(9));
+  ck_assert_int_eq(class_of(bench, 1), 1);
+  for (const std::string& device :
+       {std::string("cuda:9"), std::string("auto"), std::string("cpu")}) {
+    Bench cpu(kStub + "model=squeezenet1_1 device=cpu");  // both backends are open
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(60);
+      GstElement* element = gst_element_factory_make("tvclassify", nullptr);
+      gst_object_ref_sink(element);
+      GstBus* bus = gst_bus_new();
+      gst_element_set_bus(element, bus);
+      g_object_set(element, "model", "squeezenet1_1", "weights", "none", "device", device.c_str(),
+                   nullptr);
+      const bool refused =
+          gst_element_set_state(element, GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE;
+      std::vector<Seen> errors;
+      while (GstMessage* message = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR))
+        errors.push_back(read_error(message));
+      const bool told = errors.size() == 1 && errors[0].domain == GST_LIBRARY_ERROR &&
+                        errors[0].code == GST_LIBRARY_ERROR_INIT &&
+                        errors[0].text.find("forked") != std::string::npos;
+      _exit(refused && told ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status of the child %x",
+                  device.c_str(), static_cast<unsigned>(status));
+  }
+  ck_assert_int_eq(class_of(bench, 2), 2);  // its parent goes on
+}
+END_TEST
+
+// ---- a device that is lost --------------------------------------------------------------------
+
 /// Meets the loss: blue is what the stub cannot stand.
 static Seen lose(Bench& bench) {
   gpu_stub().fail(3);
@@ -56,15 +129,6 @@ static Seen lose(Bench& bench) {
   gpu_stub().fail(0);  // whoever called it now would be served
   ck_assert_int_eq(bench.push(solid(1)), GST_FLOW_ERROR);
   return error;
-}
-
-/// Starts the element anew, on a GPU that does not let it.
-static void refuse(Bench& bench, int gpu) {
-  bench.set_state(GST_STATE_NULL);
-  bench.messages(GST_MESSAGE_ANY);
-  g_object_set(bench.element(), "device", ("cuda:" + std::to_string(gpu)).c_str(), nullptr);
-  ck_assert_int_eq(gst_element_set_state(bench.element(), GST_STATE_PAUSED),
-                   GST_STATE_CHANGE_FAILURE);
 }
 
 // D4: once an element, the same text for all, and nobody calls the device again.
@@ -190,9 +254,11 @@ START_TEST(auto_becomes_the_cpu) {
 END_TEST
 
 static Suite* make_suite() {
-  Suite* suite = suite_create("tvclassify lost device");
-  TCase* tests = tcase_create("D4");
+  Suite* suite = suite_create("tvclassify devices");
+  TCase* tests = tcase_create("devices");
   tcase_add_checked_fixture(tests, reset_stubs, reset_stubs);
+  tcase_add_test(tests, a_driver_that_does_not_fit_is_no_gpu);
+  tcase_add_test(tests, a_forked_child_is_refused);
   tcase_add_test(tests, every_element_on_it_fails_once_and_nothing_is_called);
   tcase_add_test(tests, who_starts_later_is_refused_at_once);
   tcase_add_test(tests, the_loss_may_be_met_while_loading);
