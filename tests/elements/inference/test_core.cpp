@@ -882,6 +882,14 @@ static const KeyRow kKeys[] = {
   {"classes", false,    [](ModelSpec& s, int&, std::string&) { s.num_classes = 6; }},
   {"executor", false,   [](ModelSpec& s, int&, std::string&) { s.executor = Executor::kReference; }},
   {"device", false,     [](ModelSpec& s, int&, std::string&) { s.device = Device{}; }},
+  {"another device", false, [](ModelSpec& s, int&, std::string&) { s.device = Device{DeviceKind::kCuda, 0}; }},
+  {"another GPU", false, [](ModelSpec& s, int&, std::string&) { s.device = Device{DeviceKind::kCuda, 1}; }},
+  {"precision", false,  [](ModelSpec& s, int&, std::string&) { s.precision = Precision::kFloat16; }},
+  {"another precision", false, [](ModelSpec& s, int&, std::string&) { s.precision = Precision::kFloat32; }},
+  {"image size", false, [](ModelSpec& s, int&, std::string&) { s.image_size = 232; }},
+  {"quantize", false,   [](ModelSpec& s, int&, std::string&) { s.quantize = true; }},
+  {"digest of a file", false, [](ModelSpec& s, int&, std::string&) { s.weights_digest = std::string(64, 'a'); }},
+  {"builder", false,    [](ModelSpec& s, int&, std::string&) { s.builder = "quantized_resnet50"; }},
   {"input size", false, [](ModelSpec&, int& side, std::string&) { side = 232; }},
   {"group", false,      [](ModelSpec&, int&, std::string& group) { group = "a"; }},
 };
@@ -896,6 +904,44 @@ START_TEST(what_makes_two_models_the_same) {
   const std::string key = *model_key(plain, side, group);
   row.change(other, side, group);
   ck_assert_msg((*model_key(other, side, group) == key) == row.same, "%s", row.what);
+}
+END_TEST
+
+// Of a network without an entry, whose numbers its seed decides.
+static const KeyRow kRandomKeys[] = {
+    {"nothing", true, [](ModelSpec&, int&, std::string&) {}},
+    {"seed", false, [](ModelSpec& s, int&, std::string&) { s.seed = 7; }},
+    {"builder", false, [](ModelSpec& s, int&, std::string&) { s.builder = "vit_b_32"; }},
+    {"image size", false, [](ModelSpec& s, int&, std::string&) { s.image_size = 232; }},
+    {"classes", false, [](ModelSpec& s, int&, std::string&) { s.num_classes = 232; }},
+    {"input size", false, [](ModelSpec&, int& side, std::string&) { side = 232; }},
+};
+
+static std::string random_key(const KeyRow& row) {
+  ModelSpec spec;
+  spec.builder = "vit_b_16";
+  int side = 224;
+  std::string group;
+  row.change(spec, side, group);
+  return *model_key(spec, side, group);
+}
+
+// A value never stands for another: "232 classes" is no "image size 232".
+START_TEST(changes_are_told_apart) {
+  std::set<std::string> keys;
+  for (const KeyRow& row : kRandomKeys)
+    ck_assert_msg(keys.insert(random_key(row)).second, "%s has another's key", row.what);
+  ck_assert(random_key(kRandomKeys[0]) == random_key(kRandomKeys[0]));
+  std::set<std::string> of_entry;
+  for (const KeyRow& row : kKeys) {
+    ModelSpec spec;
+    spec.weights = *get_weight("ResNet50_Weights.IMAGENET1K_V2");
+    int side = 224;
+    std::string group;
+    row.change(spec, side, group);
+    const bool is_new = of_entry.insert(*model_key(spec, side, group)).second;
+    ck_assert_msg(is_new || row.same, "%s has another's key", row.what);
+  }
 }
 END_TEST
 
@@ -989,8 +1035,8 @@ int main() {
        make_suite("lost devices", 60, nobody_calls_a_lost_device, the_first_reason_stays,
                   a_lost_device_is_no_place, a_lost_device_shares_nothing_with_who_starts_later,
                   a_batch_on_a_lost_device_is_not_tried_in_parts),
-       make_suite("keys", 60,
-                  Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
-                  files_are_the_same_by_their_bytes, who_waits_for_a_digest_can_leave,
-                  a_file_that_changes_while_it_is_loaded_is_refused)});
+       make_suite(
+           "keys", 60, Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
+           changes_are_told_apart, files_are_the_same_by_their_bytes,
+           who_waits_for_a_digest_can_leave, a_file_that_changes_while_it_is_loaded_is_refused)});
 }
