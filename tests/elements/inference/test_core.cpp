@@ -816,6 +816,56 @@ START_TEST(nobody_calls_a_lost_device) {
 }
 END_TEST
 
+/// Takes frames; its first batch meets the end of the device while it is under way.
+class CountingFrames final : public LoadedModel, public FrameModel {
+ public:
+  explicit CountingFrames(int& calls) : calls_(calls) {}
+  ~CountingFrames() override { ++calls_; }
+  Result<std::vector<float>> run(std::span<const float>, const Shape&) override {
+    ++calls_;
+    return std::vector<float>{1};
+  }
+  Result<std::vector<std::pair<std::string, TensorView>>> state_dict() override {
+    return Error{Code::kUnsupported, "", ""};
+  }
+  FrameModel* frames() override { return this; }
+  unsigned slots() const override { return 2; }
+  Status begin(unsigned, std::span<const Picture* const>, unsigned) override {
+    ++calls_;
+    return {};
+  }
+  Status wait_read(unsigned) override {
+    ++calls_;
+    return Error{Code::kDeviceLost, "fell off", ""};
+  }
+  Result<std::vector<Answer>> end(unsigned) override {
+    ++calls_;
+    return std::vector<Answer>{};
+  }
+
+ private:
+  int& calls_;
+};
+
+START_TEST(a_batch_under_way_on_a_lost_device_ends) {
+  int calls = 0;
+  auto model = watch_device(std::make_unique<CountingFrames>(calls), "cuda:0");
+  FrameModel* const frames = model->frames();
+  ck_assert(frames && frames->slots() == 2);
+  expect_ok(frames->begin(0, {}, 1));
+  expect_ok(frames->begin(1, {}, 1));
+  const Status lost = frames->wait_read(0);
+  expect_equal(code_name(lost.error().code), "device-lost");
+  for (const unsigned slot : {0U, 1U})
+    expect_equal(frames->end(slot).error().text(), lost.error().text());
+  expect_equal(frames->begin(0, {}, 1).error().text(), lost.error().text());
+  model.reset();
+  ck_assert_int_eq(calls, 3);
+  int plain = 0;
+  ck_assert(!watch_device(std::make_unique<Counting>(plain), "cpu")->frames());
+}
+END_TEST
+
 START_TEST(the_first_reason_stays) {
   ck_assert(!lost_device("cuda:0"));
   expect_equal(lost_devices(), "");
@@ -1032,7 +1082,8 @@ int main() {
                   a_model_ends_with_its_last_owner, a_failed_model_is_not_given_out_again,
                   the_last_owner_cancels_loading, a_forked_child_is_refused_and_does_not_hang),
        make_suite("ends", 60, who_lets_go_last_does_not_wait, every_end_comes_once),
-       make_suite("lost devices", 60, nobody_calls_a_lost_device, the_first_reason_stays,
+       make_suite("lost devices", 60, nobody_calls_a_lost_device,
+                  a_batch_under_way_on_a_lost_device_ends, the_first_reason_stays,
                   a_lost_device_is_no_place, a_lost_device_shares_nothing_with_who_starts_later,
                   a_batch_on_a_lost_device_is_not_tried_in_parts),
        make_suite(
