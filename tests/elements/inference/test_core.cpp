@@ -880,6 +880,7 @@ START_TEST(the_first_reason_stays) {
 END_TEST
 
 START_TEST(a_lost_device_is_no_place) {
+  setenv("TV_ASSUME_GPU", "1", 1);
   const Error lost = lose_device("cuda:0", {Code::kDeviceLost, "fell off", ""});
   const auto asked = place(Device{DeviceKind::kCuda, 0});
   ck_assert(!asked);
