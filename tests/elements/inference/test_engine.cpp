@@ -265,11 +265,11 @@ int main() {
   return run_suite(
       "engine", 60, devices_parse, errors_that_stay_are_known_by_their_number,
       scores_are_softmax_in_descending_order, the_best_classes_are_those_of_a_full_sort,
-      scores_of_large_logits_do_not_overflow,
-      scores_are_as_many_as_there_are, logits_that_are_no_numbers_have_no_scores,
-      a_missing_module_is_named_with_every_place, a_module_of_another_version_is_refused,
-      a_damaged_module_is_told_in_the_loaders_words, a_library_that_is_no_backend_is_refused,
-      the_first_good_module_on_the_path_is_opened_once, without_a_wish_the_gpu_comes_first,
-      where_no_gpu_can_be_no_module_is_opened, half_precision_needs_a_gpu,
-      int8_networks_stay_on_the_cpu, loading_fails_before_anything_is_downloaded);
+      scores_of_large_logits_do_not_overflow, scores_are_as_many_as_there_are,
+      logits_that_are_no_numbers_have_no_scores, a_missing_module_is_named_with_every_place,
+      a_module_of_another_version_is_refused, a_damaged_module_is_told_in_the_loaders_words,
+      a_library_that_is_no_backend_is_refused, the_first_good_module_on_the_path_is_opened_once,
+      without_a_wish_the_gpu_comes_first, where_no_gpu_can_be_no_module_is_opened,
+      half_precision_needs_a_gpu, int8_networks_stay_on_the_cpu,
+      loading_fails_before_anything_is_downloaded);
 }
