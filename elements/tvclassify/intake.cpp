@@ -69,14 +69,14 @@ Status Intake::fits(const Transforms& recipe) const {
 }
 
 /// The frame where it lies, if the model can read it there, else for the CPU.
-Result<inference::Picture> Intake::map(const Passing& frame) {
+Result<Intake::Mapped> Intake::map(const Passing& frame) {
   GstBuffer* const buffer = frame.buffer.get();
   const std::optional<CudaPlace> cuda = cuda_place(buffer);
   const std::optional<int> gpu = frame.active->choice().gpu;
   if (cuda && cuda->device == gpu && frame.active->model().takes_frames()) {
     TV_ASSIGN_OR_RETURN(std::optional<inference::Picture> there,
                         map_cuda_frame(buffer, *info_, *cuda));
-    if (there) return std::move(*there);
+    if (there) return Mapped{.picture = std::move(*there), .frame = {}};
   }
   if (cuda && !told_of_copies_) {
     told_of_copies_ = true;
@@ -85,16 +85,20 @@ Result<inference::Picture> Intake::map(const Passing& frame) {
                     "read them there",
                     cuda->device, frame.active->model().device().c_str());
   }
+  TV_ASSIGN_OR_RETURN(Frame mapped,
+                      map_frame(buffer, *info_, {.layout = cuda ? cuda->layout : nullptr}));
+  const FrameView view = mapped.view;
+  if (!frame.active->model().takes_frames())
+    return Mapped{.picture = {.view = view, .plan = nullptr, .pixels = nullptr},
+                  .frame = std::move(mapped)};
   // With the buffer: its pool is not to write into the frame while a model reads it.
   struct Held {
     BufferRef buffer;
     Frame frame;
   };
-  TV_ASSIGN_OR_RETURN(Frame mapped,
-                      map_frame(buffer, *info_, {.layout = cuda ? cuda->layout : nullptr}));
   const auto held =
       std::make_shared<Held>(Held{BufferRef(gst_buffer_ref(buffer)), std::move(mapped)});
-  return inference::Picture{.view = held->frame.view, .plan = nullptr, .pixels = held};
+  return Mapped{.picture = {.view = view, .plan = nullptr, .pixels = held}, .frame = {}};
 }
 
 /// A part of a picture made ready for the network, or as it is for a model that does that.
@@ -147,10 +151,10 @@ Status Intake::prepare_regions(Passing& frame) {
   const std::vector<Region> regions = find_regions(
       frame.buffer.get(), GST_VIDEO_INFO_WIDTH(&*info_), GST_VIDEO_INFO_HEIGHT(&*info_));
   if (regions.empty()) return {};
-  TV_ASSIGN_OR_RETURN(const inference::Picture picture, map(frame));
+  TV_ASSIGN_OR_RETURN(const Mapped mapped, map(frame));
   for (const Region& region : regions)
     if (left_out_reason(region, filter_) != "object-class")
-      frame.regions.push_back(look_at(region, picture, frame));
+      frame.regions.push_back(look_at(region, mapped.picture, frame));
   return {};
 }
 
@@ -173,8 +177,8 @@ Status Intake::prepare(Passing& frame) {
   if (by_region_) return prepare_regions(frame);
   if (!info_) return Error{Code::kInternal, "a frame before its caps", ""};
   frame.mapped = Clock::now();
-  TV_ASSIGN_OR_RETURN(const inference::Picture picture, map(frame));
-  TV_ASSIGN_OR_RETURN(frame.job, make_job(picture.view, picture, frame));
+  TV_ASSIGN_OR_RETURN(const Mapped mapped, map(frame));
+  TV_ASSIGN_OR_RETURN(frame.job, make_job(mapped.picture.view, mapped.picture, frame));
   frame.preprocess_ns = nanoseconds(Clock::now() - frame.mapped);
   return {};
 }

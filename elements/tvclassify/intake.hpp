@@ -58,7 +58,11 @@ class Intake {
 
  private:
   Result<GstVideoInfo> judge_caps(GstCaps* caps, const Transforms& recipe) const;
-  Result<inference::Picture> map(const Passing& frame);
+  struct Mapped {
+    inference::Picture picture;
+    std::optional<Frame> frame;  // of a model that reads the pixels at once: keeps them until then
+  };
+  Result<Mapped> map(const Passing& frame);
   Result<inference::JobRef> make_job(const FrameView& part, const inference::Picture& picture,
                                      const Passing& frame);
   Status prepare(Passing& frame);

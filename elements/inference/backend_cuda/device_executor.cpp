@@ -181,14 +181,20 @@ class DeviceExecutor final : public GraphExecutor {
 
 }  // namespace
 
-DeviceLayers::DeviceLayers(const graph::Graph& graph, const Parameters& parameters,
-                           const DevicePlace& place)
-    : layers_(graph.nodes.size()) {
+Result<std::shared_ptr<const DeviceLayers>> DeviceLayers::make(const graph::Graph& graph,
+                                                               const Parameters& parameters,
+                                                               const DevicePlace& place,
+                                                               const CancelCheck& cancelled) {
+  auto made = std::make_shared<DeviceLayers>();
+  made->layers_.resize(graph.nodes.size());
   const std::vector<bool> fixed = fixed_nodes(graph);
-  for (std::size_t id = 1; id < graph.nodes.size(); ++id)
-    if (!fixed[id])
-      layers_[id] =
-          layer_of(graph.nodes[id], node_parameters(graph, graph.nodes[id], parameters), place);
+  for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "preparing the network"));
+    if (fixed[id]) continue;
+    const graph::Node& node = graph.nodes[id];
+    made->layers_[id] = layer_of(node, node_parameters(graph, node, parameters), place);
+  }
+  return std::shared_ptr<const DeviceLayers>(std::move(made));
 }
 
 graph::Graph device_graph(graph::Graph graph, const DevicePlace& place) {

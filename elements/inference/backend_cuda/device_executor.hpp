@@ -11,6 +11,7 @@
 #include "elements/inference/backend_cuda/layer_ops.hpp"
 #include "elements/inference/backend_torch/executor.hpp"
 #include "elements/inference/backend_torch/parameters.hpp"
+#include "model_registry/cancel.hpp"
 
 namespace tv::inference {
 
@@ -31,7 +32,11 @@ class DeviceLayers {
  public:
   using Layer = std::variant<std::vector<at::Tensor>,  // parameters, for plain operators
                              DeviceConv, Affine>;
-  DeviceLayers(const graph::Graph& graph, const Parameters& parameters, const DevicePlace& place);
+  /// Asks `cancelled` at every node. Fails: Cancelled.
+  static Result<std::shared_ptr<const DeviceLayers>> make(const graph::Graph& graph,
+                                                          const Parameters& parameters,
+                                                          const DevicePlace& place,
+                                                          const CancelCheck& cancelled = {});
   const Layer& operator[](std::size_t node) const { return layers_[node]; }
   std::size_t size() const { return layers_.size(); }
 

@@ -78,6 +78,15 @@ class CudaModel final : public LoadedModel, public FrameModel {
   FrameModel* frames() override { return this; }
   unsigned slots() const override { return kCudaSlots; }
 
+  Status prepare(const Shape& shape, const CancelCheck& cancelled) override {
+    return on_device("preparing " + network_->builder(), [&]() -> Status {
+      TV_RETURN_IF_ERROR(
+          state_->network.lane(static_cast<std::size_t>(shape[0]), shape[2], 0, cancelled));
+      arm_exit_gate();
+      return {};
+    });
+  }
+
   Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) override {
     return on_device("running " + network_->builder(), [&]() -> Result<std::vector<float>> {
       TV_RETURN_IF_ERROR(check_input(input, shape));

@@ -139,14 +139,18 @@ CudaNetwork::CudaNetwork(const LoadRequest& request, Parameters parameters,
 
 CudaNetwork::~CudaNetwork() = default;
 
-Result<std::unique_ptr<GraphExecutor>> CudaNetwork::executor(const Shape& shape) {
+Result<std::unique_ptr<GraphExecutor>> CudaNetwork::executor(const Shape& shape,
+                                                             const CancelCheck& cancelled) {
   TV_ASSIGN_OR_RETURN(graph::Graph graph, network_->trace(shape));
   graph = device_graph(std::move(graph), place_);
-  if (!layers_) layers_ = std::make_shared<const DeviceLayers>(graph, parameters_, place_);
+  if (!layers_) {
+    TV_ASSIGN_OR_RETURN(layers_, DeviceLayers::make(graph, parameters_, place_, cancelled));
+  }
   return make_device_executor(std::move(graph), layers_, parameters_, place_, ops_);
 }
 
-Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side, unsigned slot) {
+Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side, unsigned slot,
+                                                const CancelCheck& cancelled) {
   const auto size = static_cast<std::int64_t>(prepared_batch(n));
   const Shape shape = {size, 3, side, side};
   // A lane keeps all that it was prepared with.
@@ -164,7 +168,7 @@ Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side
 
   const auto made = std::make_shared<Prepared>();
   made->shape = shape;
-  TV_ASSIGN_OR_RETURN(made->executor, executor(shape));
+  TV_ASSIGN_OR_RETURN(made->executor, executor(shape, cancelled));
   for (auto& lane : made->lanes)
     lane = std::make_unique<RecordedLane>(*made->executor, size, side, place_);
   if (!ops_.avoids_relu_without_residual()) {
@@ -174,7 +178,10 @@ Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side
     if (!all_finite(made->lanes.front()->logits())) ops_.avoid_relu_without_residual();
   }
   for (int i = 0; i < kWarmUps; ++i)
-    for (auto& lane : made->lanes) lane->warm_up();
+    for (auto& lane : made->lanes) {
+      TV_RETURN_IF_ERROR(check_cancelled(cancelled, "preparing the network"));
+      lane->warm_up();
+    }
   stream_.synchronize();
   if (tuning().graphs) {
     // The lanes run one after the other: on one stream.

@@ -43,14 +43,15 @@ class CudaNetwork {
   c10::cuda::CUDAStream stream() const { return stream_; }
 
   /// For n pictures of side x side at least. The first use of a size prepares it: kernels are
-  /// chosen, the graph is recorded. Waits for the stream then. Throws.
-  Result<std::shared_ptr<Lane>> lane(std::size_t n, std::int64_t side, unsigned slot);
+  /// chosen, the graph is recorded. Waits for the stream then. Throws; fails: Cancelled.
+  Result<std::shared_ptr<Lane>> lane(std::size_t n, std::int64_t side, unsigned slot,
+                                     const CancelCheck& cancelled = {});
   /// Gives back what is prepared and not held by a lane's owner.
   void forget();
 
  private:
   struct Prepared;
-  Result<std::unique_ptr<GraphExecutor>> executor(const Shape& shape);
+  Result<std::unique_ptr<GraphExecutor>> executor(const Shape& shape, const CancelCheck& cancelled);
 
   std::shared_ptr<const graph::Network> network_;
   const Parameters parameters_;

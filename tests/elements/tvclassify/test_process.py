@@ -146,7 +146,7 @@ class Process(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
 
     def test_the_log_says_why_the_cpu_was_chosen(self):
-        why = r"INFO .* tvclassify .*<tvclassify0> device=auto is the CPU: no cuda backend: .*libtvinference-cuda.so"
+        why = r"INFO .* tvclassify .*<tvclassify0> device=auto is the CPU: no GPU: "
         for device, lines in [("auto", 1), ("cpu", 0)]:
             result = self.launch(f"tvclassify weights=Tiny_Weights.V1 device={device}", GST_DEBUG="tvclassify:4", GST_DEBUG_NO_COLOR="1")
             self.assertEqual(result.returncode, 0, result.stderr)

@@ -84,10 +84,16 @@ at::Tensor padded(const at::Tensor& x, const DevicePlace& place) {
   return input;
 }
 
+std::shared_ptr<const DeviceLayers> layers_of(const graph::Graph& graph,
+                                              const Parameters& parameters,
+                                              const DevicePlace& place) {
+  return *DeviceLayers::make(graph, parameters, place);
+}
+
 at::Tensor answer(const graph::Network& network, const Parameters& parameters, const at::Tensor& x,
                   const DevicePlace& place, const LayerOps& ops) {
   graph::Graph graph = device_graph(*network.trace(x.sizes().vec()), place);
-  const auto layers = std::make_shared<const DeviceLayers>(graph, parameters, place);
+  const auto layers = layers_of(graph, parameters, place);
   return make_device_executor(std::move(graph), layers, parameters, place, ops)
       ->run(padded(x, place));
 }
@@ -183,7 +189,7 @@ START_TEST(one_set_of_layers_serves_every_batch_size) {
   const auto graph_of = [&](std::int64_t n) {
     return device_graph(*model.network->trace({n, 3, 64, 64}), place);
   };
-  const auto layers = std::make_shared<const DeviceLayers>(graph_of(1), parameters, place);
+  const auto layers = layers_of(graph_of(1), parameters, place);
   const at::Tensor together =
       make_device_executor(graph_of(3), layers, parameters, place, ops)->run(padded(x, place));
   const auto single = make_device_executor(graph_of(1), layers, parameters, place, ops);
@@ -198,6 +204,21 @@ START_TEST(one_set_of_layers_serves_every_batch_size) {
     make_device_executor(device_graph(*other.network->trace({1, 3, 64, 64}), place), layers,
                          lively(*other.network, 1), place, ops);
   }));
+}
+END_TEST
+
+START_TEST(preparing_can_be_left_at_every_node) {
+  const c10::InferenceMode inference;
+  const Model model = *get_model("squeezenet1_1");
+  const Parameters parameters = lively(*model.network, 1);
+  const graph::Graph graph = device_graph(*model.network->trace({1, 3, 64, 64}), {});
+  for (std::size_t wanted = 1; wanted < graph.nodes.size(); ++wanted) {
+    std::size_t asked = 0;
+    const auto made = DeviceLayers::make(graph, parameters, {}, [&] { return ++asked == wanted; });
+    ck_assert(!made && made.error().code == Code::kCancelled);
+    ck_assert_uint_eq(asked, wanted);
+  }
+  ck_assert(static_cast<bool>(DeviceLayers::make(graph, parameters, {}, [] { return false; })));
 }
 END_TEST
 
@@ -237,5 +258,6 @@ int main() {
       "device executor", 600,
       Loop{every_builder_agrees_with_the_reference, static_cast<int>(builders().size())},
       half_precision_agrees_roughly, one_set_of_layers_serves_every_batch_size,
-      only_convolutions_with_relu_are_one_call, plain_operators_are_the_reference);
+      preparing_can_be_left_at_every_node, only_convolutions_with_relu_are_one_call,
+      plain_operators_are_the_reference);
 }
