@@ -39,6 +39,7 @@ struct Subject {
 Result<Subject> load(const std::string& builder, const std::string& executor) {
   tv::inference::ModelSpec spec;
   spec.builder = builder;
+  spec.quantize = builder.starts_with("quantized_");  // int8
   spec.executor =
       executor == "fused" ? tv::inference::Executor::kFused : tv::inference::Executor::kReference;
   TV_ASSIGN_OR_RETURN(const auto entries, tv::get_model_weights(builder));

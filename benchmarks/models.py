@@ -1,8 +1,8 @@
 """Speed and memory of every builder on this CPU: reference against fused executor, with one and with two threads.
 
-    scripts/run python3 benchmarks/models.py [--rounds N] [--output docs/benchmarks-cpu.md] PROGRAM [BUILDER...]
+    scripts/run python3 benchmarks/models.py [--rounds N] [--output docs/benchmarks-cpu.md] [--table NAME] PROGRAM [BUILDER...]
 
-PROGRAM is build/benchmarks/model-benchmark. Each of the four configurations of a builder is a process of its own; rounds
+Quantized builders run in int8. PROGRAM is build/benchmarks/model-benchmark. Each of the four configurations of a builder is a process of its own; rounds
 are interleaved (each round runs all four, in random order), so that whatever else the machine does hits all alike.
 Medians, and of the ratio reference / fused the median of the rounds with a 90 % interval from 1000 resamplings.
 """
@@ -92,6 +92,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--output")
+    parser.add_argument("--table", default="float", help="which one of the page: float or int8")
     parser.add_argument("program")
     parser.add_argument("builders", nargs="+")
     options = parser.parse_args()
@@ -103,10 +104,12 @@ def main():
         print(table[-1], flush=True)
     if options.output:
         page = pathlib.Path(options.output)
-        head, mark, _ = page.read_text().partition("<!-- table -->\n")
-        if not mark:
-            return f"error: {page} has no line <!-- table -->"
-        page.write_text(head + mark + "\n".join(table) + "\n")
+        begin, end = f"<!-- {options.table} -->\n", f"<!-- end of {options.table} -->\n"
+        head, mark, rest = page.read_text().partition(begin)
+        _, end_mark, tail = rest.partition(end)
+        if not mark or not end_mark:
+            return f"error: {page} has no lines {begin.strip()} and {end.strip()}"
+        page.write_text(head + mark + "\n".join(table) + "\n" + end_mark + tail)
     return 0
 
 
