@@ -1,15 +1,19 @@
 // A backend without LibTorch, for tests of what is around it: it names the colour of a solid
 // picture, so that a test sees whose result a frame got. Controlled as stub_backend.hpp says.
+// With TV_STUB_CUDA it poses as a GPU's: it takes frames, and finds the best classes by itself.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <random>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "elements/inference/engine.hpp"
+#include "model_registry/transforms/plan.hpp"
 
 namespace {
 
@@ -28,6 +32,10 @@ struct Controls {
   int loads = 0;
   int models = 0;
   int largest_batch = 0;
+  int whole = 0;         // batches that asked for all logits
+  int most_classes = 0;  // that any batch asked for
+  int device = -1, precision = -1;
+  std::string unusable;  // why; empty: it is usable
   std::mt19937 random{1};
 };
 Controls& controls() {
@@ -47,7 +55,44 @@ auto locked(F&& body) {
   return body(controls());
 }
 
-class Stub final : public tv::inference::LoadedModel {
+struct Color {
+  int red = 0, green = 0, blue = 0;
+};
+
+/// Fails with Internal for blue pictures, in that mode.
+Result<std::vector<float>> logits_of(const Color& color) {
+  if (color.blue == 255 && locked([](Controls& all) { return all.fail == 1; }))
+    return Error{Code::kInternal, "the stub hates blue", ""};
+  std::vector<float> logits(kClasses);
+  logits[static_cast<std::size_t>(color.red + (color.green >= 128 ? 256 : 0))] = 9;
+  return logits;
+}
+
+/// Counts the pictures of a batch as inside. Fails: Device (too many of them, in that mode).
+tv::Status enter(std::size_t count) {
+  return locked([&](Controls& all) -> tv::Status {
+    all.inside += static_cast<int>(count);
+    all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
+    if (all.fail == 2 && count > 1)
+      return Error{Code::kDevice, "the stub holds one picture at a time", ""};
+    return {};
+  });
+}
+
+/// As long as a test holds inferences, and then some time at random.
+void infer() {
+  int delay = 0;
+  {
+    Controls& all = controls();
+    std::unique_lock lock(all.mutex);
+    if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
+    all.changed.wait(lock, [&] { return !all.held || all.released > 0; });
+    if (all.held) --all.released;
+  }
+  if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
+}
+
+class Stub : public tv::inference::LoadedModel {
  public:
   Stub() {
     locked([](Controls& all) { ++all.models; });
@@ -58,52 +103,113 @@ class Stub final : public tv::inference::LoadedModel {
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
     const auto count = static_cast<std::size_t>(shape[0]);
     const std::size_t plane = input.size() / count / 3;
-    int delay = 0;
-    bool fails = false;
-    {
-      Controls& all = controls();
-      std::unique_lock lock(all.mutex);
-      all.inside += static_cast<int>(count);
-      all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
-      if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
-      fails = all.fail == 2 && count > 1;
-      all.changed.notify_all();
-      all.changed.wait(lock, [&] { return !all.held || all.released > 0; });
-      if (all.held) --all.released;
-    }
-    if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
-    if (fails) return Error{Code::kDevice, "the stub holds one picture at a time", ""};
-    std::vector<float> logits(count * kClasses);
+    const tv::Status fits = enter(count);
+    infer();
+    TV_RETURN_IF_ERROR(fits);
+    std::vector<float> logits;
     for (std::size_t i = 0; i < count; ++i) {
       const auto channel = [&](std::size_t c) {
         const float normalised = input[(i * 3 + c) * plane + plane / 2];
         return static_cast<int>(std::lround((normalised * kStd[c] + kMean[c]) * 255));
       };
-      if (is_failing() && channel(2) == 255)
-        return Error{Code::kInternal, "the stub hates blue", ""};
-      logits[i * kClasses + static_cast<std::size_t>(channel(0) + (channel(1) >= 128 ? 256 : 0))] =
-          9;
+      TV_ASSIGN_OR_RETURN(const auto row, logits_of({channel(0), channel(1), channel(2)}));
+      logits.insert(logits.end(), row.begin(), row.end());
     }
     return logits;
   }
   Result<std::vector<std::pair<std::string, tv::TensorView>>> state_dict() override {
     return Error{Code::kUnsupported, "a stub has no parameters", ""};
   }
+};
+
+#ifdef TV_STUB_CUDA
+/// Reads the middle of RGB frames when wait_read() is called, not before: who lets go of the pixels
+/// too early is found out by AddressSanitizer, or by the colour.
+class FrameStub final : public Stub, public tv::inference::FrameModel {
+ public:
+  using Picture = tv::inference::Picture;
+
+  FrameModel* frames() override { return this; }
+  unsigned slots() const override { return kSlots; }
+  tv::Status begin(unsigned slot, std::span<const Picture* const> pictures,
+                   unsigned top_k) override {
+    Slot& mine = slots_[slot];
+    mine = {};
+    for (const Picture* picture : pictures) {
+      if (picture->on_device || picture->view.format != tv::PixelFormat::kRgb)
+        return Error{Code::kInvalidArgument, "the stub reads RGB frames of the computer's", ""};
+      if (!picture->plan || picture->plan->width != picture->view.width ||
+          picture->plan->height != picture->view.height)
+        return Error{Code::kInvalidArgument, "a frame that is not its plan's", ""};
+      mine.views.push_back(picture->view);
+    }
+    TV_RETURN_IF_ERROR(enter(pictures.size()));
+    mine.top_k = top_k;
+    locked([&](Controls& all) {
+      all.whole += top_k == 0 ? 1 : 0;
+      all.most_classes = std::max(all.most_classes, static_cast<int>(top_k));
+    });
+    return {};
+  }
+  tv::Status wait_read(unsigned slot) override {
+    Slot& mine = slots_[slot];
+    for (const tv::FrameView& view : mine.views) mine.colors.push_back(middle(view));
+    mine.views.clear();
+    return {};
+  }
+  Result<std::vector<Answer>> end(unsigned slot) override {
+    infer();
+    const Slot mine = std::exchange(slots_[slot], {});
+    std::vector<Answer> answers;
+    for (const Color& color : mine.colors) {
+      TV_ASSIGN_OR_RETURN(auto logits, logits_of(color));
+      if (mine.top_k == 0)
+        answers.push_back({std::move(logits), {}});
+      else
+        answers.push_back({{}, tv::inference::top_k(logits, static_cast<int>(mine.top_k))});
+    }
+    return answers;
+  }
 
  private:
-  static bool is_failing() {
-    const std::lock_guard lock(controls().mutex);
-    return controls().fail == 1;
+  static constexpr unsigned kSlots = 2;
+  struct Slot {
+    std::vector<tv::FrameView> views;
+    std::vector<Color> colors;
+    unsigned top_k = 0;
+  };
+  static Color middle(const tv::FrameView& view) {
+    const auto& plane = view.planes[0];
+    const std::uint8_t* const at = plane.data + (view.crop_y + view.height / 2) * plane.stride +
+                                   (view.crop_x + view.width / 2) * 3;
+    return {at[0], at[1], at[2]};
   }
+
+  Slot slots_[kSlots];
 };
+using Model = FrameStub;
+#else
+using Model = Stub;
+#endif
 
 class StubBackend final : public tv::inference::Backend {
  public:
   std::string description() const override { return "stub"; }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
-      const tv::inference::LoadRequest&) override {
-    locked([](Controls& all) { ++all.loads; });
-    return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
+      const tv::inference::LoadRequest& request) override {
+    locked([&](Controls& all) {
+      ++all.loads;
+      all.device = request.device_index;
+      all.precision = static_cast<int>(request.precision);
+    });
+    return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Model>());
+  }
+  tv::Status usable(int device_index) override {
+    return locked([&](Controls& all) -> tv::Status {
+      if (all.unusable.empty()) return {};
+      return Error{Code::kUnavailable, "GPU " + std::to_string(device_index) + ": " + all.unusable,
+                   "mend the stub"};
+    });
   }
 };
 
@@ -140,8 +246,26 @@ int tv_stub_models() {
 int tv_stub_largest_batch() {
   return locked([](Controls& all) { return all.largest_batch; });
 }
+void tv_stub_unusable(const char* why) {
+  locked([&](Controls& all) { all.unusable = why; });
+}
+int tv_stub_whole() {
+  return locked([](Controls& all) { return all.whole; });
+}
+int tv_stub_most_classes() {
+  return locked([](Controls& all) { return all.most_classes; });
+}
+int tv_stub_device() {
+  return locked([](Controls& all) { return all.device; });
+}
+int tv_stub_precision() {
+  return locked([](Controls& all) { return all.precision; });
+}
 void tv_stub_reset() {
   locked([](Controls& all) {
+    all.unusable.clear();
+    all.whole = all.most_classes = 0;
+    all.device = all.precision = -1;
     all.held = false;
     all.released = all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
   });
