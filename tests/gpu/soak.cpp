@@ -58,13 +58,13 @@ int main(int argc, char** argv) {
   for (const OwnedFrame& frame : owned)
     pictures.push_back(Picture{.view = frame.view, .plan = plan, .pixels = {}});
   const unsigned slots = frames->slots();
-  std::vector<std::size_t> under_way(slots);
+  std::vector<std::vector<const Picture*>> under_way(slots);
   const auto end = [&](unsigned slot) {
-    if (under_way[slot] == 0) return;
+    if (under_way[slot].empty()) return;
     require_ok(frames->wait_read(slot), "wait_read");
     const auto answers = value_of(frames->end(slot), "end");
-    require(answers.size() == under_way[slot], "another number of answers");
-    under_way[slot] = 0;
+    require(answers.size() == under_way[slot].size(), "another number of answers");
+    under_way[slot].clear();
   };
 
   using Clock = std::chrono::steady_clock;
@@ -75,10 +75,8 @@ int main(int argc, char** argv) {
     const auto slot = static_cast<unsigned>(batches % slots);
     end(slot);
     const std::size_t count = 1 + batches * 7 % kMost;
-    std::vector<const Picture*> batch;
-    for (std::size_t i = 0; i < count; ++i) batch.push_back(&pictures[i]);
-    require_ok(frames->begin(slot, batch, batches % 3 == 0 ? 0U : 5U), "begin");
-    under_way[slot] = count;
+    for (std::size_t i = 0; i < count; ++i) under_way[slot].push_back(&pictures[i]);
+    require_ok(frames->begin(slot, under_way[slot], batches % 3 == 0 ? 0U : 5U), "begin");
     ++batches;
     if (Clock::now() - begin < std::chrono::seconds(seconds) * tenth / 10) continue;
     const long now = resident_mebibytes(), left = tv_gpu_free_mebibytes();

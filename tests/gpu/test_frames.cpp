@@ -104,6 +104,7 @@ int main(int argc, char** argv) {
   struct UnderWay {
     std::size_t first = 0, count = 0;
     unsigned top_k = 0;
+    std::vector<const Picture*> pictures = {};  // stay until they have been read
   };
   std::optional<UnderWay> slots[2];
   std::size_t compared = 0;
@@ -123,12 +124,11 @@ int main(int argc, char** argv) {
   for (std::size_t count = 1; count <= kMost; ++count, ++turn) {
     const unsigned slot = turn % 2;
     end(slot);
-    const UnderWay batch{count * 5 % kMost, count, count % 3 == 0 ? 5U : 0U};
-    std::vector<const Picture*> pictures;
+    UnderWay& batch =
+        slots[slot].emplace(UnderWay{count * 5 % kMost, count, count % 3 == 0 ? 5U : 0U});
     for (std::size_t i = 0; i < count; ++i)
-      pictures.push_back(&subjects[(batch.first + i) % kMost].picture);
-    require_ok(frames->begin(slot, pictures, batch.top_k), "begin " + std::to_string(count));
-    slots[slot] = batch;
+      batch.pictures.push_back(&subjects[(batch.first + i) % kMost].picture);
+    require_ok(frames->begin(slot, batch.pictures, batch.top_k), "begin " + std::to_string(count));
   }
   end(0);
   end(1);
