@@ -1,10 +1,12 @@
 """Streams through tvclassify on this CPU: one model for all against one for each, against the synchronous element.
 
-    scripts/run python3 benchmarks/engine.py [--baseline FOLDER] [--rounds N] [--output docs/benchmarks-engine.md] BUILD
+    scripts/run python3 benchmarks/engine.py [--baseline FOLDER] [--own] [--rounds N] [--output docs/benchmarks-engine.md] BUILD
 
 BUILD is the build folder, made with -Dbenchmarks=true. FOLDER holds the plugin of a version before the element became
 asynchronous, with its backend beside it as BUILD has them (gst-plugin/, elements/inference/backend_cpu/); without it those
-rows are left out. Each measurement is a process of its own; in each round all run once, in random order, so that whatever else
+rows are left out. --own measures the first table alone, and leaves the second one as it is; FOLDER is then any earlier
+version, whose rows say "before". What waking a thread costs depends on where it runs, so the first table is measured on all
+cores and on one. Each measurement is a process of its own; in each round all run once, in random order, so that whatever else
 the machine does hits all alike. Medians over the rounds; ratios are medians of the rounds' ratios with a 90 % interval from
 1000 resamplings. OMP_NUM_THREADS is 1.
 """
@@ -27,8 +29,8 @@ OWN = "tvclassify model=resnet18 weights=none crop-size=32 resize-size=32"
 
 
 class Case:
-    def __init__(self, name, backend, plugin, streams, frames, size, element):
-        self.name, self.streams = name, streams
+    def __init__(self, name, backend, plugin, streams, frames, size, element, cores=None):
+        self.name, self.streams, self.cores = name, streams, cores
         self.command = [str(streams), str(frames), *size, *element.split()]
         self.environment = {"TV_BACKEND_PATH": str(backend), "GST_PLUGIN_PATH": str(plugin)}
         self.results = []
@@ -37,7 +39,11 @@ class Case:
         # The plugins of two builds have the same name: each build has its own registry.
         cache = pathlib.Path(registry) / (str(abs(hash(self.environment["GST_PLUGIN_PATH"]))) + ".bin")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "GST_REGISTRY": str(cache), **self.environment}
+        # The process inherits them.
+        all_cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self.cores or all_cores)
         ran = subprocess.run([program, *self.command], env=environment, text=True, capture_output=True, check=False)
+        os.sched_setaffinity(0, all_cores)
         if ran.returncode != 0:
             raise SystemExit(f"{self.name}: status {ran.returncode}\n{ran.stderr}")
         self.results.append(json.loads(ran.stdout.splitlines()[-1]))
@@ -51,7 +57,7 @@ def interval(values, generator):
     return statistics.median(values), medians[50], medians[949]
 
 
-def make_cases(build, baseline):
+def make_cases(build, baseline, own):
     backend, plugin = build / "elements/inference/backend_cpu", build / "gst-plugin"
     stub = build / "benchmarks/stub"
     cases = {}
@@ -59,10 +65,16 @@ def make_cases(build, baseline):
     def add(key, *arguments):
         cases[key] = Case(" ".join(map(str, key)), *arguments)
 
-    add(("own", "identity"), stub, plugin, 1, OWN_FRAMES, ("32", "32"), "identity")
-    add(("own", "queue"), stub, plugin, 1, OWN_FRAMES, ("32", "32"), "queue")
-    add(("own", "left out"), stub, plugin, 1, OWN_FRAMES, ("32", "32"), OWN + " interval=1000000")
-    add(("own", "classified"), stub, plugin, 1, OWN_FRAMES, ("32", "32"), OWN)
+    rows = [("identity", plugin, "identity"), ("queue", plugin, "queue")]
+    for name, element in (("left out", OWN + " interval=1000000"), ("classified", OWN)):
+        if own and baseline:
+            rows.append((name + ", before", baseline / "gst-plugin", element))
+        rows.append((name, plugin, element))
+    for name, its_plugin, element in rows:
+        for where, cores in (("all cores", None), ("one core", {min(os.sched_getaffinity(0))})):
+            add(("own", name, where), stub, its_plugin, 1, OWN_FRAMES, ("32", "32"), element, cores)
+    if own:
+        return cases
     for model in MODELS:
         element = f"tvclassify model={model} weights=none"
         if baseline:
@@ -77,12 +89,22 @@ def make_cases(build, baseline):
     return cases
 
 
-def table(cases, generator):
-    yield "| Element | µs of CPU a frame | allocations a frame | p50, ms |"
-    yield "|---|--:|--:|--:|"
-    for (kind, name), case in ((key, case) for key, case in cases.items() if key[0] == "own"):
-        yield f"| {name} | {case.median('cpu_us'):.1f} | {case.median('allocations'):.0f} | {case.median('p50_ms'):.3f} |"
-    yield ""
+def own_table(cases, generator):
+    yield "| Element | µs of CPU a frame | of before | on one core | of before | allocations a frame | p50, ms |"
+    yield "|---|--:|:-:|--:|:-:|--:|--:|"
+    for name in dict.fromkeys(key[1] for key in cases if key[0] == "own"):
+        cells = []
+        for where in ("all cores", "one core"):
+            case, before = cases[("own", name, where)], cases.get(("own", name + ", before", where))
+            ratios = [mine["cpu_us"] / its["cpu_us"]
+                      for mine, its in zip(case.results, before.results, strict=True)] if before else []
+            ratio = "{:.2f} ({:.2f} to {:.2f})".format(*interval(ratios, generator)) if before else ""
+            cells += [f"{case.median('cpu_us'):.1f}", ratio]
+        case = cases[("own", name, "all cores")]
+        yield (f"| {name} | {' | '.join(cells)} | {case.median('allocations'):.0f} | {case.median('p50_ms'):.3f} |")
+
+
+def streams_table(cases, generator):
     yield ("| Model | Streams | Element | frames/s | of one shared stream | p50, ms | p99, ms | ms of CPU a frame | "
            "MiB |")
     yield "|---|--:|---|--:|:-:|--:|--:|--:|--:|"
@@ -101,25 +123,30 @@ def table(cases, generator):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--baseline", type=pathlib.Path)
+    parser.add_argument("--own", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=pathlib.Path)
     parser.add_argument("build", type=pathlib.Path)
     options = parser.parse_args()
     generator = random.Random(1)
-    cases = make_cases(options.build.resolve(), options.baseline and options.baseline.resolve())
+    cases = make_cases(options.build.resolve(), options.baseline and options.baseline.resolve(), options.own)
     program = str(options.build / "benchmarks/engine-benchmark")
     with tempfile.TemporaryDirectory() as registry:
         for turn in range(options.rounds):
             print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
             for case in generator.sample(list(cases.values()), len(cases)):
                 case.run(program, registry)
-    lines = list(table(cases, generator))
-    print("\n".join(lines))
+    tables = ["\n".join(own_table(cases, generator)) + "\n"]
+    if not options.own:
+        tables.append("\n".join(streams_table(cases, generator)) + "\n")
+    print("\n".join(tables))
     if options.output:
         head, mark, rest = options.output.read_text().partition("<!-- table -->\n")
-        _, end, tail = rest.partition("<!-- end of table -->")
+        old, end, tail = rest.partition("<!-- end of table -->")
         assert mark and end, f"{options.output} has no <!-- table --> before <!-- end of table -->"
-        options.output.write_text(head + mark + "\n".join(lines) + "\n" + end + tail)
+        if options.own:
+            tables.append(old.partition("\n\n")[2])
+        options.output.write_text(head + mark + "\n".join(tables) + end + tail)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ enum class Code : std::uint8_t {
   kUnwritable,       ///< cache directory absent, read-only or owned by somebody else
   kUnsupported,      ///< valid, but this version or build cannot do it
   kUnavailable,      ///< a backend library or a device is missing
-  kDevice,           ///< the device failed (out of memory, lost)
+  kDevice,           ///< the device failed (out of memory); another call may succeed
+  kDeviceLost,       ///< the device is of no use to this process any more
   kCancelled,        ///< the caller asked to stop
   kInternal,         ///< a bug of ours: please report
 };
@@ -33,8 +34,9 @@ enum class Code : std::uint8_t {
 /// ("not-found").
 constexpr std::string_view code_name(Code code) {
   constexpr std::string_view kNames[] = {
-      "invalid-argument", "not-found",   "unreadable",  "bad-checkpoint", "bad-digest", "no-space",
-      "unwritable",       "unsupported", "unavailable", "device",         "cancelled",  "internal"};
+      "invalid-argument", "not-found",  "unreadable",  "bad-checkpoint", "bad-digest",
+      "no-space",         "unwritable", "unsupported", "unavailable",    "device",
+      "device-lost",      "cancelled",  "internal"};
   return kNames[static_cast<std::size_t>(code)];
 }
 

@@ -44,8 +44,6 @@ listed() { # file, group...
 
 install_packages() { # group...
   local missing=() name
-  # GstAnalytics comes with GStreamer 1.24, its headers in a package that Debian 12 does not need.
-  [ "$(debian_version)" -lt 13 ] || set -- "$@" build-13
   for name in $(listed "$root/scripts/packages.txt" "$@"); do
     # clang's runtime is named after its version: take whichever this distribution has.
     [ "$name" = libclang-rt-14-dev ] && name=libclang-rt-$(clang_version)-dev

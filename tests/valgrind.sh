@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the element's test programs that load no LibTorch under valgrind's memcheck: tests/valgrind.sh [TEST...]
-# In an existing build, as it is built; takes about two minutes on two cores. Fails at the first use of memory that is not
+# In an existing build, as it is built; takes about three minutes on two cores. Fails at the first use of memory that is not
 # initialised or not the program's, and at memory that nothing points to when the program ends. Needs no build of its own,
 # as tests/sanitize.sh does, and sees libraries that are not instrumented.
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -11,8 +11,9 @@ command -v valgrind >/dev/null ||
 
 tests=("$@")
 [ ${#tests[@]} -gt 0 ] || tests=(
-  'tvclassify engine' 'tvclassify loading' 'tvclassify parts' 'tvclassify quantiles' 'tvclassify reclassify'
-  'tvclassify regions' 'tvclassify smoothing'
+  'tvclassify cuda caps' 'tvclassify cuda memory' 'tvclassify engine' 'tvclassify flow' 'tvclassify loading'
+  'tvclassify names' 'tvclassify parts' 'tvclassify pools' 'tvclassify quantiles' 'tvclassify reclassify'
+  'tvclassify regions' 'tvclassify smoothing' 'tvclassify topology'
 )
 
 # A test in a child of its own would leak what its parent holds.

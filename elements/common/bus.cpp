@@ -48,6 +48,7 @@ constexpr Row kRows[] = {
   {Code::kUnsupported,      kNotDone,    kNotDone,    kNegotiation,  kNotDone},
   {Code::kUnavailable,      kInit,       kInit,       kInit,         kInit},
   {Code::kDevice,           kFailed,     kFailed,     kFailed,       kFailed},
+  {Code::kDeviceLost,       kFailed,     kFailed,     kFailed,       kFailed},
   {Code::kCancelled,        kBug,        kBug,        kBug,          kBug},  // never posted
   {Code::kInternal,         kBug,        kBug,        kBug,          kBug},
 };

@@ -54,18 +54,20 @@ class Value {
   GValue value_ = G_VALUE_INIT;
 };
 
-/// Sets a string field from a view, which needs no terminating zero.
+/// Sets a string field from a view, which needs no terminating zero. A field holds UTF-8 alone:
+/// what is none (upstream chose it) becomes U+FFFD.
 inline void set_string(GstStructure* structure, const char* field, std::string_view text) {
   Value value(G_TYPE_STRING);
-  g_value_take_string(value.get(), g_strndup(text.data(), text.size()));
+  g_value_take_string(value.get(),
+                      g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())));
   value.move_to(structure, field);
 }
 
 /// The same for a text of which the process sees few different ones (names of elements, weights and
 /// classes, never what a frame says): it is kept for ever, and no copy of the field copies it.
-inline void set_name(GstStructure* structure, const char* field, const std::string& text) {
+inline void set_name(GstStructure* structure, const char* field, const char* text) {
   Value value(G_TYPE_STRING);
-  g_value_set_interned_string(value.get(), g_intern_string(text.c_str()));
+  g_value_set_interned_string(value.get(), g_intern_string(text));
   value.move_to(structure, field);
 }
 

@@ -1,7 +1,9 @@
 #include "elements/common/mapped_frame.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace tv {
 namespace {
@@ -34,8 +36,17 @@ Error too_small(guint plane, std::int64_t first, std::int64_t last, std::size_t 
 
 }  // namespace
 
+MappedFrame::MappedFrame(MappedFrame&& other) noexcept
+    : count_(other.count_),
+      width_(other.width_),
+      height_(other.height_),
+      planes_(other.planes_),
+      mapped_(std::exchange(other.mapped_, 0)),
+      maps_(other.maps_),
+      copies_(std::move(other.copies_)) {}
+
 MappedFrame::~MappedFrame() {
-  for (GstMapInfo& info : maps_) {
+  for (GstMapInfo& info : std::span(maps_).first(static_cast<std::size_t>(mapped_))) {
     GstMemory* memory = info.memory;
     gst_memory_unmap(memory, &info);
     gst_memory_unref(memory);
@@ -43,7 +54,7 @@ MappedFrame::~MappedFrame() {
 }
 
 Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, std::size_t size,
-                              std::size_t first_row) {
+                              std::size_t first_row, GstMapFlags flags) {
   guint memory_index = 0, memories = 0;
   gsize skip = 0;
   if (!gst_buffer_find_memory(buffer, begin, size, &memory_index, &memories, &skip))
@@ -51,10 +62,9 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
                      static_cast<std::int64_t>(begin + size), gst_buffer_get_size(buffer));
   Plane& plane = planes_[static_cast<std::size_t>(index)];
   if (memories == 1) {
-    maps_.reserve(GST_VIDEO_MAX_PLANES);
-    GstMapInfo info;
+    GstMapInfo& info = maps_[static_cast<std::size_t>(mapped_)];
     GstMemory* memory = gst_buffer_get_memory(buffer, memory_index);
-    if (!gst_memory_map(memory, &info, GST_MAP_READ)) {
+    if (!gst_memory_map(memory, &info, flags)) {
       Error error{Code::kUnsupported,
                   std::string("cannot map the frame's memory (") + memory->allocator->mem_type +
                       ") for reading",
@@ -62,10 +72,15 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
       gst_memory_unref(memory);
       return error;
     }
-    maps_.push_back(info);
+    ++mapped_;
     plane.data = info.data + skip + first_row;
     return {};
   }
+  if (flags != GST_MAP_READ)
+    return Error{Code::kUnsupported,
+                 "plane " + std::to_string(index) + " lies in " + std::to_string(memories) +
+                     " memories of a GPU, expected one",
+                 "put a download or conversion element in front"};
   std::vector<std::uint8_t> copy(size);
   gst_buffer_extract(buffer, begin, copy.data(), size);
   plane.data = copy.data() + first_row;
@@ -73,42 +88,71 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
   return {};
 }
 
-Result<MappedFrame> MappedFrame::map(GstBuffer* buffer, const GstVideoInfo& info) {
-  MappedFrame frame;
-  frame.width_ = GST_VIDEO_INFO_WIDTH(&info);
-  frame.height_ = GST_VIDEO_INFO_HEIGHT(&info);
-  const guint planes = GST_VIDEO_INFO_N_PLANES(&info);
+namespace {
+
+/// Where the planes lie, and who says so.
+struct Layout {
+  GstVideoFormat format = GST_VIDEO_FORMAT_UNKNOWN;
+  guint planes = 0, width = 0, height = 0;
   std::array<gsize, GST_VIDEO_MAX_PLANES> offset{};
   std::array<gint, GST_VIDEO_MAX_PLANES> stride{};
-  std::copy_n(info.offset, GST_VIDEO_MAX_PLANES, offset.begin());
-  std::copy_n(info.stride, GST_VIDEO_MAX_PLANES, stride.begin());
+  const char* who = "";
+};
 
-  if (const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer)) {
-    const bool fits = meta->format == GST_VIDEO_INFO_FORMAT(&info) && meta->n_planes == planes &&
-                      meta->width >= static_cast<guint>(frame.width_) &&
-                      meta->height >= static_cast<guint>(frame.height_) &&
-                      meta->width <= G_MAXINT16 && meta->height <= G_MAXINT16;
-    if (!fits)
-      return Error{Code::kInvalidArgument,
-                   std::string("the buffer's video meta says ") +
-                       gst_video_format_to_string(meta->format) + " " +
-                       std::to_string(meta->width) + "x" + std::to_string(meta->height) +
-                       ", the caps say " + GST_VIDEO_INFO_NAME(&info) + " " +
-                       std::to_string(frame.width_) + "x" + std::to_string(frame.height_),
-                   "the element in front does not describe its buffers rightly"};
-    frame.width_ = static_cast<int>(meta->width);
-    frame.height_ = static_cast<int>(meta->height);
-    std::copy_n(meta->offset, GST_VIDEO_MAX_PLANES, offset.begin());
-    std::copy_n(meta->stride, GST_VIDEO_MAX_PLANES, stride.begin());
-  }
+template <typename From>
+Layout layout_of(const From& from, GstVideoFormat format, guint planes, const char* who) {
+  Layout layout{.format = format,
+                .planes = planes,
+                .width = static_cast<guint>(from.width),
+                .height = static_cast<guint>(from.height),
+                .who = who};
+  std::copy_n(from.offset, GST_VIDEO_MAX_PLANES, layout.offset.begin());
+  std::copy_n(from.stride, GST_VIDEO_MAX_PLANES, layout.stride.begin());
+  return layout;
+}
+
+Layout find_layout(GstBuffer* buffer, const GstVideoInfo& info, const GstVideoInfo* memory) {
+  if (const GstVideoMeta* meta = gst_buffer_get_video_meta(buffer))
+    return layout_of(*meta, meta->format, meta->n_planes, "buffer's video meta");
+  const GstVideoInfo& from = memory ? *memory : info;
+  return layout_of(from, GST_VIDEO_INFO_FORMAT(&from), GST_VIDEO_INFO_N_PLANES(&from),
+                   "frame's memory");
+}
+
+Status check_layout(const Layout& layout, const GstVideoInfo& info) {
+  const auto width = static_cast<guint>(GST_VIDEO_INFO_WIDTH(&info));
+  const auto height = static_cast<guint>(GST_VIDEO_INFO_HEIGHT(&info));
+  const bool fits = layout.format == GST_VIDEO_INFO_FORMAT(&info) &&
+                    layout.planes == GST_VIDEO_INFO_N_PLANES(&info) && layout.width >= width &&
+                    layout.height >= height && layout.width <= G_MAXINT16 &&
+                    layout.height <= G_MAXINT16;
+  if (fits) return {};
+  return Error{Code::kInvalidArgument,
+               std::string("the ") + layout.who + " says " +
+                   gst_video_format_to_string(layout.format) + " " + std::to_string(layout.width) +
+                   "x" + std::to_string(layout.height) + ", the caps say " +
+                   GST_VIDEO_INFO_NAME(&info) + " " + std::to_string(width) + "x" +
+                   std::to_string(height),
+               "the element in front does not describe its buffers rightly"};
+}
+
+}  // namespace
+
+Result<MappedFrame> MappedFrame::map(GstBuffer* buffer, const GstVideoInfo& info,
+                                     const Mapping& mapping) {
+  const Layout layout = find_layout(buffer, info, mapping.layout);
+  TV_RETURN_IF_ERROR(check_layout(layout, info));
+  MappedFrame frame;
+  frame.width_ = static_cast<int>(layout.width);
+  frame.height_ = static_cast<int>(layout.height);
 
   // A hostile offset must not overflow the sums below.
   constexpr gsize kLargestOffset = gsize{1} << 40;
   const auto have = static_cast<std::int64_t>(gst_buffer_get_size(buffer));
-  for (guint p = 0; p < planes; ++p) {
+  for (guint p = 0; p < layout.planes; ++p) {
     const PlaneSize need = plane_size(info.finfo, p, frame.width_, frame.height_);
-    const std::int64_t step = stride[p];
-    const auto start = static_cast<std::int64_t>(std::min(offset[p], kLargestOffset));
+    const std::int64_t step = layout.stride[p];
+    const auto start = static_cast<std::int64_t>(std::min(layout.offset[p], kLargestOffset));
     const std::int64_t far_row = start + (need.rows - 1) * step;
     const std::int64_t first = std::min(start, far_row);
     const std::int64_t last = std::max(start, far_row) + need.row_bytes;
@@ -116,9 +160,9 @@ Result<MappedFrame> MappedFrame::map(GstBuffer* buffer, const GstVideoInfo& info
     frame.planes_[p].stride = step;
     TV_RETURN_IF_ERROR(frame.map_plane(buffer, static_cast<int>(p), static_cast<std::size_t>(first),
                                        static_cast<std::size_t>(last - first),
-                                       static_cast<std::size_t>(start - first)));
+                                       static_cast<std::size_t>(start - first), mapping.flags));
   }
-  frame.count_ = static_cast<int>(planes);
+  frame.count_ = static_cast<int>(layout.planes);
   return frame;
 }
 

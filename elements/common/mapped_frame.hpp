@@ -12,17 +12,27 @@
 
 namespace tv {
 
+/// How memory that knows more than system memory is mapped.
+struct Mapping {
+  /// With a kind of memory's own flag, pointers are what that memory says (a GPU's, for instance).
+  GstMapFlags flags = GST_MAP_READ;
+  /// Offsets and strides where the buffer has no GstVideoMeta; nullptr: the caps'.
+  const GstVideoInfo* layout = nullptr;
+};
+
 /// Planes of one video buffer. Offsets and strides come from its GstVideoMeta where it has one,
-/// else from the caps. Every row of every plane has been proved to lie inside the buffer. Nothing
-/// of the buffer is changed: a plane that spans several memories is copied, not merged in place.
-/// Keeps the memories alive, not the buffer.
+/// else from the memory itself or the caps. Every row of every plane has been proved to lie inside
+/// the buffer. Nothing of the buffer is changed: a plane that spans several memories is copied, not
+/// merged in place. Keeps the memories alive, not the buffer.
 class MappedFrame {
  public:
   /// Fails: InvalidArgument (buffer too small, video meta that contradicts the caps), Unsupported
-  /// (memory that the CPU cannot map), each with the sizes found and expected.
-  static Result<MappedFrame> map(GstBuffer* buffer, const GstVideoInfo& info);
+  /// (memory that cannot be mapped, or several memories under a plane where flags are not READ
+  /// alone), each with the sizes found and expected.
+  static Result<MappedFrame> map(GstBuffer* buffer, const GstVideoInfo& info,
+                                 const Mapping& mapping = {});
 
-  MappedFrame(MappedFrame&& other) noexcept = default;
+  MappedFrame(MappedFrame&& other) noexcept;
   MappedFrame& operator=(MappedFrame&&) = delete;
   ~MappedFrame();
 
@@ -38,13 +48,14 @@ class MappedFrame {
  private:
   MappedFrame() = default;
   Status map_plane(GstBuffer* buffer, int index, std::size_t begin, std::size_t size,
-                   std::size_t first_row);
+                   std::size_t first_row, GstMapFlags flags);
 
   int count_ = 0;
   int width_ = 0, height_ = 0;
   std::array<Plane, GST_VIDEO_MAX_PLANES> planes_{};
-  std::vector<GstMapInfo> maps_;                   // each holds a reference to its memory
-  std::vector<std::vector<std::uint8_t>> copies_;  // of planes that span several memories
+  int mapped_ = 0;
+  std::array<GstMapInfo, GST_VIDEO_MAX_PLANES> maps_{};  // of them `mapped_` hold their memory
+  std::vector<std::vector<std::uint8_t>> copies_;        // of planes that span several memories
 };
 
 }  // namespace tv

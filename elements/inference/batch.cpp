@@ -15,7 +15,8 @@ void run_in_parts(std::span<Job* const> jobs, const Attempt& attempt) {
     jobs.front()->error = std::move(done.error());
     return;
   }
-  if (done.error().code == Code::kCancelled) {  // the process is exiting: each would be refused
+  // The process is exiting, or the device is lost: each would be refused.
+  if (done.error().code == Code::kCancelled || done.error().code == Code::kDeviceLost) {
     for (Job* job : jobs) job->error = done.error();
     return;
   }
@@ -27,15 +28,14 @@ void run_in_parts(std::span<Job* const> jobs, const Attempt& attempt) {
 }  // namespace
 
 Status ModelRunner::run_together(std::span<Job* const> jobs) {
-  const auto count = static_cast<std::int64_t>(jobs.size());
-  const Shape shape = {count, 3, side_, side_};
+  shape_.front() = static_cast<std::int64_t>(jobs.size());
   if (jobs.size() == 1) {  // no copy
-    TV_ASSIGN_OR_RETURN(jobs.front()->logits, model_->run(jobs.front()->input, shape));
+    TV_ASSIGN_OR_RETURN(jobs.front()->logits, model_->run(jobs.front()->input, shape_));
     return {};
   }
   inputs_.clear();
   for (const Job* job : jobs) inputs_.insert(inputs_.end(), job->input.begin(), job->input.end());
-  TV_ASSIGN_OR_RETURN(const std::vector<float> logits, model_->run(inputs_, shape));
+  TV_ASSIGN_OR_RETURN(const std::vector<float> logits, model_->run(inputs_, shape_));
   const auto classes = static_cast<std::ptrdiff_t>(logits.size() / jobs.size());
   auto row = logits.begin();
   for (Job* job : jobs) {

@@ -17,7 +17,7 @@ class ModelRunner final : public BatchRunner {
  public:
   /// `side`: of the square pictures, pixels.
   ModelRunner(std::unique_ptr<LoadedModel> model, int side)
-      : model_(std::move(model)), side_(side) {}
+      : model_(std::move(model)), shape_{1, 3, side, side} {}
 
   void run(std::span<Job* const> jobs) override;
   LoadedModel& model() { return *model_; }
@@ -26,7 +26,7 @@ class ModelRunner final : public BatchRunner {
   Status run_together(std::span<Job* const> jobs);
 
   const std::unique_ptr<LoadedModel> model_;
-  const int side_;
+  Shape shape_;                // of the batch
   std::vector<float> inputs_;  // [n, 3, side, side]
 };
 

@@ -15,7 +15,7 @@ Error stopped() {
 }
 
 /// For who no longer waits.
-void end_silently(std::deque<JobRef>& dropped) {
+void end_silently(const std::vector<JobRef>& dropped) {
   for (const JobRef& job : dropped) {
     job->completion.reset();
     job->error = Error{Code::kCancelled, "the stream was flushed", ""};
@@ -26,17 +26,20 @@ void end_silently(std::deque<JobRef>& dropped) {
 /// A runner that throws has a bug; the pictures that it left without an answer get this one.
 template <typename Run>
 void answer_guarded(std::span<Job* const> jobs, Run&& run) {
-  std::string what = "no result for a picture";
+  const auto end_the_rest = [&](const char* what) {
+    for (Job* job : jobs)
+      if (!job->answered() && !job->error)
+        job->error =
+            Error{Code::kInternal, std::string("internal error: ") + what, "please report it"};
+  };
   try {
     run();
   } catch (const std::exception& exception) {
-    what = exception.what();
+    return end_the_rest(exception.what());
   } catch (...) {
-    what = "exception of unknown type";
+    return end_the_rest("exception of unknown type");
   }
-  for (Job* job : jobs)
-    if (!job->answered() && !job->error)
-      job->error = Error{Code::kInternal, "internal error: " + what, "please report it"};
+  end_the_rest("no result for a picture");
 }
 
 }  // namespace
@@ -57,9 +60,8 @@ void Batcher::set_terms(StreamId stream, const BatchTerms& terms) {
 
 /// Takes the pictures of a stream away. Those of the others have waited for their company, which
 /// does not come: they go now.
-std::deque<JobRef> Batcher::drop(Stream& stream) {
-  std::deque<JobRef> dropped;
-  dropped.swap(stream.waiting);
+std::vector<JobRef> Batcher::drop(Stream& stream) {
+  std::vector<JobRef> dropped = stream.waiting.take_all();
   pending_ -= dropped.size();
   stream.hurried = false;
   stream.quiet = true;
@@ -70,7 +72,7 @@ std::deque<JobRef> Batcher::drop(Stream& stream) {
 }
 
 void Batcher::remove_stream(StreamId stream) {
-  std::deque<JobRef> dropped;  // let go of with no lock held
+  std::vector<JobRef> dropped;  // let go of with no lock held
   {
     const std::lock_guard lock(mutex_);
     const auto found = streams_.find(stream);
@@ -82,21 +84,21 @@ void Batcher::remove_stream(StreamId stream) {
 }
 
 void Batcher::submit(StreamId stream, std::span<JobRef> jobs) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = streams_.find(stream);
-    if (found != streams_.end() && !stopped_) {
-      const Clock::time_point now = Clock::now();
-      for (JobRef& job : jobs) {
-        job->submitted = now;
-        found->second.waiting.push_back(std::move(job));
-        ++pending_;
-      }
-      found->second.quiet = false;
-      changed_.notify_one();
-      return;
+  std::unique_lock lock(mutex_);
+  const auto found = streams_.find(stream);
+  if (found != streams_.end() && !stopped_) {
+    const Clock::time_point now = Clock::now();
+    for (JobRef& job : jobs) {
+      job->submitted = now;
+      found->second.waiting.push_back(std::move(job));
+      ++pending_;
     }
+    found->second.quiet = false;
+    lock.unlock();  // the worker, once woken, takes it first of all
+    changed_.notify_one();
+    return;
   }
+  lock.unlock();
   for (JobRef& job : jobs) {
     job->error = stopped();
     job->finish();
@@ -105,7 +107,7 @@ void Batcher::submit(StreamId stream, std::span<JobRef> jobs) {
 }
 
 void Batcher::cancel(StreamId stream) {
-  std::deque<JobRef> dropped;
+  std::vector<JobRef> dropped;
   {
     const std::lock_guard lock(mutex_);
     const auto found = streams_.find(stream);
@@ -119,7 +121,8 @@ void Batcher::set_quiet(StreamId stream, bool quiet) {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(stream);
   if (found == streams_.end() || std::exchange(found->second.quiet, quiet) == quiet) return;
-  if (quiet) changed_.notify_one();
+  // Without pictures there is nobody who could be waiting for this stream.
+  if (quiet && pending_ > 0) changed_.notify_one();
 }
 
 void Batcher::hurry(StreamId stream) {
@@ -184,8 +187,7 @@ void Batcher::take(std::vector<JobRef>& batch) {
     if (!picks_.empty() && &stream == picks_.front().first) turn_ = id + 1;
   for (auto& [stream, count] : picks_) {
     for (; count > 0; --count) {
-      batch.push_back(std::move(stream->waiting.front()));
-      stream->waiting.pop_front();
+      batch.push_back(stream->waiting.pop_front());
       --pending_;
     }
     if (stream->waiting.empty()) stream->hurried = false;
@@ -315,8 +317,7 @@ void Batcher::end_all() {
   {
     const std::lock_guard lock(mutex_);
     for (auto& [id, stream] : streams_)
-      for (; !stream.waiting.empty(); stream.waiting.pop_front())
-        left.refs.push_back(std::move(stream.waiting.front()));
+      while (!stream.waiting.empty()) left.refs.push_back(stream.waiting.pop_front());
     pending_ = 0;
   }
   for (const JobRef& job : left.refs) {

@@ -5,13 +5,13 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "elements/inference/fifo.hpp"
 #include "elements/inference/job.hpp"
 
 namespace tv::inference {
@@ -83,7 +83,7 @@ class Batcher {
   using Clock = Job::Clock;
   struct Stream {
     BatchTerms terms;
-    std::deque<JobRef> waiting;
+    Fifo<JobRef> waiting;
     bool hurried = false;
     bool quiet = false;
   };
@@ -100,7 +100,7 @@ class Batcher {
   };
   class Pipeline;
   Choice plan(std::vector<std::pair<Stream*, std::size_t>>& picks);
-  std::deque<JobRef> drop(Stream& stream);
+  std::vector<JobRef> drop(Stream& stream);
   void take(std::vector<JobRef>& batch);
   bool next(std::unique_lock<std::mutex>& lock, Batch& batch);
   void end_all();

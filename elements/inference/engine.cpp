@@ -1,9 +1,13 @@
 #include "elements/inference/engine.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
+#include <cstdlib>
+
+#include "elements/inference/lost_devices.hpp"
 
 namespace tv::inference {
 namespace {
@@ -11,6 +15,8 @@ namespace {
 constexpr int kMaxDeviceIndex = 1023;
 // In the order of enum Precision.
 constexpr std::string_view kPrecisionNames[] = {"auto", "fp32", "fp16", "bf16"};
+// Of NVIDIA's driver; in the Windows Subsystem for Linux; on Tegra.
+constexpr const char* kGpuDevices[] = {"/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu"};
 
 Error bad_device(std::string_view text) {
   return {Code::kInvalidArgument, "no device \"" + std::string(text) + "\"",
@@ -35,10 +41,10 @@ Result<Model> build(const ModelSpec& spec) {
 }
 
 Result<FileBytes> read_weights(const Weights* weights, const ModelSpec& spec,
-                               const FetchOptions& fetch) {
+                               const FetchOptions& fetch, const CancelCheck& cancelled) {
   if (spec.weights_file.empty()) return fetch_weights(*weights, fetch);
   if (spec.file) return *spec.file;
-  TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file));
+  TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file, kLargestFile, cancelled));
   if (!spec.weights_digest.empty() && file.sha256 != spec.weights_digest)
     return Error{Code::kBadDigest,
                  spec.weights_file + " was changed while it was being loaded: expected sha256 " +
@@ -54,15 +60,28 @@ Error in_file(Error error, const std::string& path) {
   return error;
 }
 
-Status check_cancelled(const FetchOptions& fetch) {
-  if (fetch.cancel && *fetch.cancel)
-    return Error{Code::kCancelled, "loading the model was cancelled", ""};
-  return {};
+constexpr std::string_view kLoading = "loading the model";
+
+/// LibTorch for GPUs is a third of a gigabyte: where there can be none it is not opened.
+Status look_for_gpu() {
+  const char* const assumed = secure_getenv("TV_ASSUME_GPU");
+  if (assumed && std::string_view(assumed) == "1") return {};
+  const char* const visible = secure_getenv("CUDA_VISIBLE_DEVICES");
+  if (visible && (*visible == '\0' || std::string_view(visible) == "-1"))
+    return Error{Code::kUnavailable, "no GPU: CUDA_VISIBLE_DEVICES hides them all", ""};
+  for (const char* device : kGpuDevices)
+    if (access(device, F_OK) == 0) return {};
+  return Error{Code::kUnavailable, "no GPU: no driver has made " + std::string(kGpuDevices[0]), ""};
 }
 
+/// A lost device is not touched any more, not even to look for it.
 Result<Backend*> open_usable(const Device& device) {
+  if (std::optional<Error> lost = lost_device(device_text(device))) return std::move(*lost);
   TV_ASSIGN_OR_RETURN(Backend* const backend, open_backend(device.kind));
-  TV_RETURN_IF_ERROR(backend->usable(device.index));
+  if (const Status usable = backend->usable(device.index); !usable)
+    return usable.error().code == Code::kDeviceLost
+               ? lose_device(device_text(device), usable.error())
+               : usable.error();
   return backend;
 }
 
@@ -79,11 +98,15 @@ Status check_precision(Precision precision, const Placement& placement) {
 }
 
 /// The first run prepares, the second one shows how long it takes.
-Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size) {
+Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size,
+                                         const CancelCheck& cancelled) {
   const Shape shape = {1, 3, size, size};
+  TV_RETURN_IF_ERROR(model.prepare(shape, cancelled));
   const std::vector<float> black(static_cast<std::size_t>(size) * static_cast<std::size_t>(size) *
                                  3);
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
   TV_RETURN_IF_ERROR(model.run(black, shape));
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
   const auto begin = std::chrono::steady_clock::now();
   TV_RETURN_IF_ERROR(model.run(black, shape));
   return std::chrono::steady_clock::now() - begin;
@@ -128,7 +151,8 @@ Result<Placement> place(const std::optional<Device>& device, bool int8, Precisio
     return cpu;
   }
   Placement chosen{.device = device.value_or(Device{DeviceKind::kCuda, 0})};
-  auto backend = open_usable(chosen.device);
+  const Status driver = device ? Status() : look_for_gpu();
+  auto backend = driver ? open_usable(chosen.device) : Result<Backend*>(driver.error());
   if (!backend && !device) {
     chosen = {.device = {DeviceKind::kCpu, 0}, .why_cpu = std::move(backend.error().what)};
     backend = open_usable(chosen.device);
@@ -140,6 +164,7 @@ Result<Placement> place(const std::optional<Device>& device, bool int8, Precisio
 }
 
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
+  const CancelCheck cancelled = [&fetch] { return fetch.is_cancelled(); };
   TV_ASSIGN_OR_RETURN(const Model model, build(spec));
   // Before the download: without a backend it would be in vain.
   TV_ASSIGN_OR_RETURN(const Placement placement,
@@ -150,7 +175,8 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
                       .seed = spec.seed,
                       .executor = spec.executor,
                       .device_index = placement.device.index,
-                      .precision = spec.precision};
+                      .precision = spec.precision,
+                      .cancelled = cancelled};
   ReadyModel ready{.model = nullptr,
                    .network = model.network,
                    .sha256 = {},
@@ -159,9 +185,9 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   graph::BoundTensors tensors;
   std::string path;
   if (model.weights || !spec.weights_file.empty()) {
-    TV_RETURN_IF_ERROR(check_cancelled(fetch));
-    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch));
-    TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file));
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
+    TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch, cancelled));
+    TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file, cancelled));
     auto network = network_of_file(checkpoint, model.network);
     if (!network) return in_file(std::move(network.error()), file.path);
     auto bound = bind_checkpoint(checkpoint, **network);
@@ -172,41 +198,29 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     ready.sha256 = file.sha256;
     path = file.path;
   }
-  TV_RETURN_IF_ERROR(check_cancelled(fetch));
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
+  // While the file was read, somebody else may have met its end.
+  if (std::optional<Error> lost = lost_device(ready.device)) return std::move(*lost);
   auto loaded = placement.backend->load(request);
+  if (!loaded && loaded.error().code == Code::kDeviceLost)
+    return lose_device(ready.device, loaded.error());
   if (!loaded) return in_file(std::move(loaded.error()), path);
-  ready.model = std::move(*loaded);
+  ready.model = watch_device(std::move(*loaded), ready.device);
   if (warm_up_size > 0) {
-    TV_ASSIGN_OR_RETURN(ready.inference, warm_up(*ready.model, warm_up_size));
+    TV_ASSIGN_OR_RETURN(ready.inference, warm_up(*ready.model, warm_up_size, cancelled));
   }
   return ready;
 }
 
 namespace {
 
-/// Indices of the k largest values, descending; equal ones in order.
-std::vector<int> order_of(std::span<const float> values, int k) {
-  std::vector<int> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto count = std::min(static_cast<std::size_t>(std::max(0, k)), order.size());
-  const auto value = [&](int index) { return values[static_cast<std::size_t>(index)]; };
-  std::partial_sort(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-      [&](int a, int b) { return value(a) != value(b) ? value(a) > value(b) : a < b; });
-  order.resize(count);
-  return order;
-}
-
-/// exp(logit - largest) for each logit is its share of this; logits are not empty.
+/// exp(logit - most) for each logit is its share of this; `most` is the largest of them.
 struct Normaliser {
-  double largest = 0, sum = 0;
-  explicit Normaliser(std::span<const float> logits)
-      : largest(*std::max_element(logits.begin(), logits.end())) {
-    for (const float logit : logits) sum += std::exp(logit - largest);
+  double most = 0, sum = 0;
+  Normaliser(std::span<const float> logits, float largest) : most(largest) {
+    for (const float logit : logits) sum += std::exp(logit - most);
   }
-  float operator()(float logit) const {
-    return static_cast<float>(std::exp(logit - largest) / sum);
-  }
+  float operator()(float logit) const { return static_cast<float>(std::exp(logit - most) / sum); }
 };
 
 }  // namespace
@@ -214,7 +228,7 @@ struct Normaliser {
 void softmax(std::span<const float> logits, std::vector<float>& scores) {
   scores.clear();
   if (logits.empty()) return;
-  const Normaliser probability(logits);
+  const Normaliser probability(logits, *std::max_element(logits.begin(), logits.end()));
   for (const float logit : logits) scores.push_back(probability(logit));
 }
 
@@ -223,23 +237,40 @@ Error not_finite() {
           "the weights are broken, or were trained for another range of input"};
 }
 
-std::vector<Score> largest(std::span<const float> scores, int k) {
-  std::vector<Score> found;
-  for (const int index : order_of(scores, k))
-    found.push_back({index, scores[static_cast<std::size_t>(index)]});
-  return found;
+void largest(std::span<const float> scores, int k, std::vector<Score>& found) {
+  const auto better = [](const Score& a, const Score& b) {
+    return a.probability != b.probability ? a.probability > b.probability : a.index < b.index;
+  };
+  const auto score = [&](std::size_t i) { return Score{static_cast<int>(i), scores[i]}; };
+  const std::size_t count = std::min(static_cast<std::size_t>(std::max(0, k)), scores.size());
+  found.clear();
+  if (count == 0) return;
+  for (std::size_t i = 0; i < count; ++i) found.push_back(score(i));
+  std::make_heap(found.begin(), found.end(), better);  // in front: the worst of them
+  for (std::size_t i = count; i < scores.size(); ++i) {
+    if (!(scores[i] > found.front().probability)) continue;  // of equal ones the first stays
+    std::pop_heap(found.begin(), found.end(), better);
+    found.back() = score(i);
+    std::push_heap(found.begin(), found.end(), better);
+  }
+  std::sort_heap(found.begin(), found.end(), better);
+}
+
+void top_k(std::span<const float> logits, int k, std::vector<Score>& found) {
+  found.clear();
+  const bool finite =
+      std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
+  if (!finite || logits.empty() || k <= 0) return;
+  // Ordered by logit: far apart ones may have the same probability in float32.
+  largest(logits, k, found);
+  const Normaliser probability(logits, found.front().probability);
+  for (Score& score : found) score.probability = probability(score.probability);
 }
 
 std::vector<Score> top_k(std::span<const float> logits, int k) {
-  const bool finite =
-      std::all_of(logits.begin(), logits.end(), [](float value) { return std::isfinite(value); });
-  if (!finite || logits.empty() || k <= 0) return {};
-  const Normaliser probability(logits);
-  // Ordered by logit: far apart ones may have the same probability in float32.
-  std::vector<Score> scores;
-  for (const int index : order_of(logits, k))
-    scores.push_back({index, probability(logits[static_cast<std::size_t>(index)])});
-  return scores;
+  std::vector<Score> found;
+  top_k(logits, k, found);
+  return found;
 }
 
 }  // namespace tv::inference

@@ -14,6 +14,7 @@
 
 #include "elements/inference/picture.hpp"
 #include "elements/inference/score.hpp"
+#include "model_registry/cancel.hpp"
 #include "model_registry/checkpoint/checkpoint.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/graph/bind.hpp"
@@ -59,6 +60,8 @@ struct LoadRequest {
   Precision precision = Precision::kAuto;
   /// Passes to run before kReference (nullptr: none). kFused chooses its own.
   graph::Graph (*passes)(graph::Graph) = nullptr;
+  /// Asked between parameters, during load() only.
+  CancelCheck cancelled = {};
 };
 
 /// A model on a GPU takes frames as they are, and has several batches under way.
@@ -71,16 +74,17 @@ class FrameModel {
   /// while the batch before is in the network. `pictures` must stay until wait_read() has returned,
   /// for plans of the model's side. top_k: how many of the best classes are wanted, 0: all logits.
   /// The model's thread. Fails, with nothing under way: InvalidArgument (a frame that is not its
-  /// plan's, another crop size), Device (out of memory, lost), Cancelled, Unavailable, Internal.
+  /// plan's, another crop size), Device (out of memory), DeviceLost, Cancelled, Unavailable,
+  /// Internal.
   virtual Status begin(unsigned slot, std::span<const Picture* const> pictures, unsigned top_k) = 0;
   struct Answer {
     std::vector<float> logits;  ///< all of them, if top_k was 0
     std::vector<Score> top;     ///< else the best ones, best first; empty: NaN or infinite logits
   };
-  /// Waits until the slot's pixels have been read. Any thread, one a slot. Fails: Device (lost).
+  /// Waits until the slot's pixels have been read. Any thread, one a slot. Fails: DeviceLost.
   virtual Status wait_read(unsigned slot) = 0;
   /// Waits for the answers, one for each picture; the slot is idle then, also when it fails. Any
-  /// thread, one a slot. Fails: Device (lost).
+  /// thread, one a slot. Fails: DeviceLost.
   virtual Result<std::vector<Answer>> end(unsigned slot) = 0;
 };
 
@@ -88,10 +92,15 @@ class FrameModel {
 class LoadedModel {
  public:
   virtual ~LoadedModel() = default;
+  /// Does what the first run() at a shape would do before its inference, and asks between layers
+  /// whether to go on. Fails: as run(), and Cancelled: nothing is prepared then. Without it, run()
+  /// does all.
+  virtual Status prepare(const Shape& /*shape*/, const CancelCheck& /*cancelled*/) { return {}; }
   /// input: float32 [N,3,H,W] row-major; returns logits, float32 [N,num_classes] row-major. The
   /// first run at a new shape prepares it (weights reordered, kernels chosen) and takes several
-  /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), Unavailable
-  /// (in a forked child), Cancelled (the process is exiting), Internal.
+  /// times as long. Fails: InvalidArgument (image too small), Device (out of memory), DeviceLost
+  /// (no further call can succeed in this process: whoever is told makes none), Unavailable (in a
+  /// forked child), Cancelled (the process is exiting), Internal.
   virtual Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) = 0;
   /// Not nullptr: begin() and end() are there, beside run(). Owned by the model.
   virtual FrameModel* frames() { return nullptr; }
@@ -108,6 +117,8 @@ class Backend {
   /// Whether models can be loaded on the device of that number. Fails: Unavailable, for instance
   /// naming the versions of driver and runtime that do not fit.
   virtual Status usable(int /*device_index*/) { return {}; }
+  /// Fails: BadCheckpoint, Device, DeviceLost, Unavailable, Cancelled, Internal; nothing is left of
+  /// the model.
   virtual Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) = 0;
 };
 
@@ -124,16 +135,16 @@ struct Placement {
   Backend* backend = nullptr;
   std::string why_cpu = {};  ///< when nobody asked for the CPU: why it is no GPU; else empty
 };
-/// The backend of a device; for nullopt the first GPU's where its module opens, else the CPU's.
-/// `int8`: for an int8 network, whose operators LibTorch has for the CPU alone.
-/// Fails: Unsupported (a GPU for int8, half precision on a CPU), open_backend()'s,
-/// Backend::usable()'s.
+/// The backend of a device; for nullopt the first GPU's where a driver is there and its module
+/// finds a GPU, else the CPU's. With TV_ASSUME_GPU=1 the driver is not looked for. `int8`: for an
+/// int8 network, whose operators LibTorch has for the CPU alone. Fails: Unsupported (a GPU for
+/// int8, half precision on a CPU), DeviceLost, open_backend()'s, Backend::usable()'s.
 Result<Placement> place(const std::optional<Device>& device, bool int8 = false,
                         Precision precision = Precision::kAuto);
 
 /// Version of the interface above between the library and its modules; a module of another version
 /// is refused.
-inline constexpr int kBackendVersion = 2;
+inline constexpr int kBackendVersion = 3;
 /// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its
 /// own.
 using BackendOpenFn = Backend* (*)(int version);
@@ -176,6 +187,7 @@ struct ReadyModel {
 
 /// fetch (or read) -> parse -> build -> bind -> load, then two inferences at the given input size
 /// as warm-up, the second one measured (0 = none). Blocks; call it off the streaming thread.
+/// `fetch.cancel` ends every step of it, within a second and one inference.
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {},
                               int warm_up_size = 0);
 
@@ -184,10 +196,12 @@ Error not_finite();
 /// softmax in float64: scores[i] = exp(logits[i]) / sum, 0..1, as many as there are logits.
 void softmax(std::span<const float> logits, std::vector<float>& scores);
 /// The k largest scores (at most as many as there are), descending; equal ones in order of index.
-std::vector<Score> largest(std::span<const float> scores, int k);
+void largest(std::span<const float> scores, int k, std::vector<Score>& found);
 /// softmax in float64, then the k largest (at most as many as there are), descending; equal scores
 /// in order of index. Empty when a logit is NaN or infinite: nothing can be said about such a
 /// frame.
 std::vector<Score> top_k(std::span<const float> logits, int k);
+/// The same in memory that is used again.
+void top_k(std::span<const float> logits, int k, std::vector<Score>& found);
 
 }  // namespace tv::inference

@@ -1,6 +1,7 @@
 // One picture on its way through the network. No GLib, no LibTorch.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -56,7 +57,8 @@ struct Job {
 using JobRef = std::shared_ptr<Job>;
 
 /// Gives jobs out and takes them back when nobody holds them: their memory, about a megabyte each,
-/// is used again. Thread-safe; may go before its jobs.
+/// is used again, and with it that of the count of their owners. Thread-safe; may go before its
+/// jobs.
 class JobPool {
  public:
   explicit JobPool(std::size_t input_size) : shared_(std::make_shared<Shared>()) {
@@ -64,7 +66,7 @@ class JobPool {
   }
 
   JobRef make() {
-    std::unique_ptr<Job> job;
+    std::unique_ptr<Pooled> job;
     {
       const std::lock_guard lock(shared_->mutex);
       if (!shared_->idle.empty()) {
@@ -72,32 +74,61 @@ class JobPool {
         shared_->idle.pop_back();
       }
     }
-    if (!job) job = std::make_unique<Job>();
+    if (!job) job = std::make_unique<Pooled>(shared_);
     job->input.resize(shared_->input_size);
-    return {job.release(), [shared = std::weak_ptr(shared_)](Job* used) {
-              std::unique_ptr<Job> owned(used);
-              owned->completion.reset();
-              owned->picture.reset();
-              owned->top_k = 0;
-              owned->logits.clear();
-              owned->top.clear();
-              owned->error.reset();
-              owned->done.store(false, std::memory_order_relaxed);
-              const std::shared_ptr<Shared> pool = shared.lock();
-              if (!pool) return;
-              const std::lock_guard lock(pool->mutex);
-              if (pool->idle.size() < kMostIdle) pool->idle.push_back(std::move(owned));
-            }};
+    Pooled* const given = job.release();
+    // What comes last in the life of a shared_ptr is that the memory of its count is given back.
+    return {given, [](Job*) {}, InPlace<Job>(given)};
   }
 
  private:
   static constexpr std::size_t kMostIdle = 64;
+  struct Pooled;
   struct Shared {
     Shared() { idle.reserve(kMostIdle); }
     std::mutex mutex;
-    std::vector<std::unique_ptr<Job>> idle;
+    std::vector<std::unique_ptr<Pooled>> idle;
     std::size_t input_size = 0;
   };
+  /// A job with room for the count of its owners.
+  struct Pooled : Job {
+    explicit Pooled(std::weak_ptr<Shared> its) : pool(std::move(its)) {}
+    const std::weak_ptr<Shared> pool;
+    alignas(std::max_align_t) std::array<std::byte, 64> owners;
+  };
+  /// Allocates in the job, and takes the job back where std::allocator would free.
+  template <typename T>
+  struct InPlace {
+    using value_type = T;
+    explicit InPlace(Pooled* its) : job(its) {}
+    template <typename U>
+    InPlace(const InPlace<U>& other) : job(other.job) {}
+    template <typename U>
+    bool operator==(const InPlace<U>& other) const {
+      return job == other.job;
+    }
+    T* allocate(std::size_t) {
+      static_assert(sizeof(T) <= sizeof(Pooled::owners) && alignof(T) <= alignof(std::max_align_t));
+      return reinterpret_cast<T*>(job->owners.data());
+    }
+    void deallocate(T*, std::size_t) { take_back(std::unique_ptr<Pooled>(job)); }
+    Pooled* job;
+  };
+
+  static void take_back(std::unique_ptr<Pooled> used) {
+    used->completion.reset();
+    used->picture.reset();
+    used->top_k = 0;
+    used->logits.clear();
+    used->top.clear();
+    used->error.reset();
+    used->done.store(false, std::memory_order_relaxed);
+    const std::shared_ptr<Shared> pool = used->pool.lock();
+    if (!pool) return;
+    const std::lock_guard lock(pool->mutex);
+    if (pool->idle.size() < kMostIdle) pool->idle.push_back(std::move(used));
+  }
+
   std::shared_ptr<Shared> shared_;
 };
 

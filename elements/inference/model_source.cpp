@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "elements/inference/batch.hpp"
+#include "elements/inference/lost_devices.hpp"
 
 namespace tv::inference {
 namespace {
@@ -34,15 +35,19 @@ std::optional<FileIdentity> identity_of(const std::string& path) {
 class KnownDigests {
  public:
   /// Reads the file into `spec` unless its digest is known.
-  Status find(ModelSpec& spec) {
-    const std::lock_guard lock(mutex_);  // sixteen elements that start at once read it once
+  Status find(ModelSpec& spec, const CancelCheck& cancelled) {
+    // Sixteen elements that start at once read it once: the others wait, but not against their
+    // will.
+    std::unique_lock lock(mutex_, std::defer_lock);
+    while (!lock.try_lock_for(kPatience))
+      TV_RETURN_IF_ERROR(check_cancelled(cancelled, "waiting for " + spec.weights_file));
     const std::optional<FileIdentity> before = identity_of(spec.weights_file);
     if (const auto known = before ? digests_.find(*before) : digests_.end();
         known != digests_.end()) {
       spec.weights_digest = known->second;
       return {};
     }
-    TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file));
+    TV_ASSIGN_OR_RETURN(FileBytes file, read_file(spec.weights_file, kLargestFile, cancelled));
     spec.weights_digest = file.sha256;
     if (before && before == identity_of(spec.weights_file)) {
       if (digests_.size() >= kMost) digests_.clear();
@@ -54,7 +59,8 @@ class KnownDigests {
 
  private:
   static constexpr std::size_t kMost = 256;
-  std::mutex mutex_;
+  static constexpr std::chrono::milliseconds kPatience{50};
+  std::timed_mutex mutex_;
   std::map<FileIdentity, std::string> digests_;
 };
 
@@ -71,7 +77,8 @@ void add(std::string& key, std::string_view part) {
 
 }  // namespace
 
-Result<std::string> model_key(ModelSpec& spec, int side, const std::string& group) {
+Result<std::string> model_key(ModelSpec& spec, int side, const std::string& group,
+                              const CancelCheck& cancelled) {
   std::string key;
   add(key, group);
   if (spec.weights) {
@@ -85,14 +92,14 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
     add(key, spec.builder);
     add(key, std::to_string(spec.seed));
   }
-  if (!spec.weights_file.empty()) TV_RETURN_IF_ERROR(known_digests().find(spec));
+  if (!spec.weights_file.empty()) TV_RETURN_IF_ERROR(known_digests().find(spec, cancelled));
   add(key, spec.weights_digest);
   add(key, spec.num_classes ? std::to_string(*spec.num_classes) : "");
   add(key, spec.image_size ? std::to_string(*spec.image_size) : "");
   add(key, spec.quantize ? "int8" : "");
   add(key, spec.device ? std::to_string(static_cast<int>(spec.device->kind)) + ":" +
                              std::to_string(spec.device->index)
-                       : "auto");
+                       : "auto without " + lost_devices());
   add(key, precision_name(spec.precision));
   add(key, std::to_string(static_cast<int>(spec.executor)));
   add(key, std::to_string(side));

@@ -12,8 +12,9 @@ namespace tv::inference {
 /// or builder and seed; the digest of a local file; classes; device; executor; size of the input;
 /// and the group, a name of the user's. A local file is read for its digest, once as long as it
 /// stays as it is: `spec.file` then holds what was read, `spec.weights_digest` what it is.
-/// Blocks. Fails: read_file()'s.
-Result<std::string> model_key(ModelSpec& spec, int side, const std::string& group);
+/// Blocks, until `cancelled` at most. Fails: read_file()'s.
+Result<std::string> model_key(ModelSpec& spec, int side, const std::string& group,
+                              const CancelCheck& cancelled = {});
 
 /// load_model() with warm-up for pictures of side x side.
 SharedModel::Load model_loader(ModelSpec spec, int side, bool offline);

@@ -6,10 +6,12 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
+
+#include "elements/inference/fifo.hpp"
 
 namespace tv::inference {
 
@@ -23,6 +25,9 @@ class Completion {
 /// Entries enter on one thread (the producer) and leave on one other (the consumer), in order. An
 /// entry has parts, which anybody completes in any order; it leaves when none is left, or at its
 /// deadline. Frames count against a limit, events do not. Closed until open() is called.
+///
+/// Who waits is woken with the lock free, which it takes first of all, and only for what it can act
+/// on: with short frames, most of the time goes into waking threads.
 template <typename T>
 class OrderedQueue final : public Completion {
  public:
@@ -50,22 +55,28 @@ class OrderedQueue final : public Completion {
   /// Producer. Puts an entry behind all others and gives the id that complete() takes; never waits.
   /// Nothing when closed: the value is then gone.
   std::optional<std::uint64_t> append(Entry entry) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (closed_) return std::nullopt;
+    // Of a first entry that is neither ready nor has a deadline the consumer hears when it is.
+    const bool news = entries_.empty() && (entry.parts == 0 || entry.deadline);
+    if (entry.counted) ++counted_;
     entries_.push_back(std::move(entry));
-    if (entries_.back().counted) ++counted_;
-    if (entries_.size() == 1) head_.notify_one();
-    return next_id_++;
+    const std::uint64_t id = next_id_++;
+    lock.unlock();
+    if (news) head_.notify_one();
+    return id;
   }
 
   /// Any thread: one part fewer. An entry that has left, or was discarded, is not missed.
   void complete(std::uint64_t id) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     const std::uint64_t first = next_id_ - entries_.size();
     if (id < first || id >= next_id_) return;
     Entry& entry = entries_[static_cast<std::size_t>(id - first)];
     if (entry.parts > 0) --entry.parts;
-    if (id == first && entry.parts == 0) head_.notify_one();
+    const bool news = id == first && entry.parts == 0;
+    lock.unlock();
+    if (news) head_.notify_one();
   }
 
   /// Consumer. Waits for the first entry and takes it; leave() follows. Nothing: closed.
@@ -76,17 +87,16 @@ class OrderedQueue final : public Completion {
         head_.wait(lock);
         continue;
       }
-      Entry& head = entries_.front();
-      const bool ready = head.parts == 0;
-      if (ready || (head.deadline && Clock::now() >= *head.deadline)) {
-        Taken taken{std::move(head.value), ready};
+      const std::optional<Clock::time_point> deadline = entries_.front().deadline;
+      const bool ready = entries_.front().parts == 0;
+      if (ready || (deadline && Clock::now() >= *deadline)) {
+        Entry head = entries_.pop_front();
         held_ = true;
         held_counted_ = head.counted;
-        entries_.pop_front();
-        return taken;
+        return Taken{std::move(head.value), ready};
       }
-      if (const std::optional<Clock::time_point> deadline = head.deadline)
-        head_.wait_until(lock, *deadline);  // a copy: the entry may go meanwhile
+      if (deadline)
+        head_.wait_until(lock, *deadline);
       else
         head_.wait(lock);
     }
@@ -95,8 +105,10 @@ class OrderedQueue final : public Completion {
 
   /// Consumer. What was taken has left for good: its room is free.
   void leave() {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(held_, false) && held_counted_) --counted_;
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(held_, false) && held_counted_) --counted_;
+    }
     room_.notify_all();
   }
 
@@ -109,11 +121,10 @@ class OrderedQueue final : public Completion {
 
   /// Any thread. Sends everybody back and gives what was inside to the caller; what the consumer
   /// holds stays its own.
-  std::deque<Entry> close() {
-    std::deque<Entry> rest;
+  std::vector<Entry> close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    rest.swap(entries_);
+    std::vector<Entry> rest = entries_.take_all();
     counted_ = held_ && held_counted_ ? 1 : 0;
     head_.notify_all();
     room_.notify_all();
@@ -136,7 +147,7 @@ class OrderedQueue final : public Completion {
   mutable std::mutex mutex_;      // guards all of it
   std::condition_variable head_;  // the consumer waits: for the first entry
   std::condition_variable room_;  // producers wait: for room, for emptiness
-  std::deque<Entry> entries_;
+  Fifo<Entry> entries_;
   std::uint64_t next_id_ = 0;  // the ids of the entries are the last ones before it
   std::size_t counted_ = 0;    // with the one that the consumer holds
   bool held_ = false;

@@ -69,8 +69,8 @@ void RowReader::read(int y, std::uint8_t* const rgb[3]) {
   const int line = frame_->crop_y + y, first = frame_->crop_x + left_, count = right_ - left_;
   const auto& components = info_->components;
   if (!info_->yuv && components[0].step == 1) {
-    const std::uint8_t* gray = row(components[0], line, first);
-    for (int c = 0; c < 3; ++c) std::copy_n(gray, count, rgb[c]);
+    // GRAY8's three components are one plane, RGBP's are three.
+    for (std::size_t c = 0; c < 3; ++c) std::copy_n(row(components[c], line, first), count, rgb[c]);
     return;
   }
   if (!info_->yuv) {

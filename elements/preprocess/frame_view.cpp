@@ -9,7 +9,7 @@ using Layouts = std::array<ComponentLayout, 3>;
 constexpr Layouts packed(int step, int r, int g, int b) {
   return {{{0, r, step, 0, 0}, {0, g, step, 0, 0}, {0, b, step, 0, 0}}};
 }
-// Three planes; the sub-sampling is that of both chroma planes.
+// Three planes; the sub-sampling is that of the second and third.
 constexpr Layouts planar(int bytes, int shift_x, int shift_y, int u = 1, int v = 2) {
   return {{{0, 0, bytes, 0, 0}, {u, 0, bytes, shift_x, shift_y}, {v, 0, bytes, shift_x, shift_y}}};
 }
@@ -46,6 +46,7 @@ constexpr PixelFormatInfo kFormats[] = {
   {PixelFormat::kY444,      "Y444",       3, true,    8,   1,   0, planar(1, 0, 0)},
   {PixelFormat::kI420_10le, "I420_10LE",  3, true,   10,   2,   0, planar(2, 1, 1)},
   {PixelFormat::kP010_10le, "P010_10LE",  2, true,   10,   2,   6, semi_planar(2, 0, 2)},
+  {PixelFormat::kRgbp,      "RGBP",       3, false,   8,   1,   0, planar(1, 0, 0)},
 };
 // clang-format on
 
@@ -53,7 +54,7 @@ constexpr bool in_order() {
   std::size_t row = 0;
   for (const auto& info : kFormats)
     if (static_cast<std::size_t>(info.format) != row++) return false;
-  return row == static_cast<std::size_t>(PixelFormat::kP010_10le) + 1;
+  return row == static_cast<std::size_t>(PixelFormat::kRgbp) + 1;
 }
 static_assert(in_order(), "a row for each enumerator, in order");
 

@@ -14,6 +14,7 @@ namespace tv {
 enum class PixelFormat : std::uint8_t {
   kRgb, kBgr, kRgba, kBgra, kArgb, kAbgr, kRgbx, kBgrx, kXrgb, kXbgr, kGray8,
   kI420, kYv12, kNv12, kNv21, kYuy2, kUyvy, kY42b, kY444, kI420_10le, kP010_10le,
+  kRgbp,
 };
 // clang-format on
 

@@ -30,13 +30,14 @@ Status check_planes(const FrameView& frame) {
   const PixelFormatInfo& info = pixel_format_info(frame.format);
   for (int p = 0; p < info.planes; ++p) {
     const auto& plane = frame.planes[static_cast<std::size_t>(p)];
-    const std::string name =
-        "plane " + std::to_string(p) + " of the " + std::string(info.name) + " frame";
-    if (plane.data == nullptr) return invalid(name + " is missing");
+    const auto name = [&] {
+      return "plane " + std::to_string(p) + " of the " + std::string(info.name) + " frame";
+    };
+    if (plane.data == nullptr) return invalid(name() + " is missing");
     const std::ptrdiff_t needed = row_bytes(info, p, frame.full_width);
     const std::ptrdiff_t stride = plane.stride < 0 ? -plane.stride : plane.stride;
     if (frame.full_height > 1 && stride < needed)
-      return invalid(name + " has a stride of " + std::to_string(plane.stride) +
+      return invalid(name() + " has a stride of " + std::to_string(plane.stride) +
                      " bytes, expected at least " + std::to_string(needed) + " either way");
   }
   return {};

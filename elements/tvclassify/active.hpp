@@ -4,7 +4,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "elements/inference/shared_model.hpp"
 #include "elements/tvclassify/choice.hpp"
@@ -21,7 +23,11 @@ class Active {
       : choice_(std::move(choice)),
         model_(std::move(model)),
         stream_(model_->batcher().add_stream(terms)),
-        identity_{element, choice_.name(), model_->sha256()} {}
+        identity_{element, choice_.name(), model_->sha256()} {
+    if (!choice_.weights()) return;
+    for (const std::string_view category : choice_.weights()->categories)
+      categories_.push_back(g_intern_string(std::string(category).c_str()));
+  }
   ~Active() { model_->batcher().remove_stream(stream_); }
   Active(const Active&) = delete;
   Active& operator=(const Active&) = delete;
@@ -29,6 +35,11 @@ class Active {
   const Choice& choice() const { return choice_; }
   const ModelIdentity& identity() const { return identity_; }
   inference::SharedModel& model() const { return *model_; }
+  /// What Label::text says of a class.
+  std::string_view category(int index) const {
+    const auto i = static_cast<std::size_t>(index);
+    return i < categories_.size() ? categories_[i] : g_intern_string(std::to_string(index).c_str());
+  }
   /// Of one frame, together. Leaves empty references.
   void submit(std::span<inference::JobRef> jobs) const { model_->submit(stream_, jobs); }
   /// Forgets what has not begun; nothing comes until the next submit().
@@ -43,6 +54,7 @@ class Active {
   const std::shared_ptr<inference::SharedModel> model_;
   const inference::Batcher::StreamId stream_;
   const ModelIdentity identity_;
+  std::vector<const char*> categories_;  // interned
 };
 
 }  // namespace tv

@@ -29,7 +29,7 @@ struct StoredHeader {
 };
 
 GQuark quark_of(const Label& label) {
-  return g_quark_from_string(label.text.c_str());
+  return g_quark_from_string(label.text.data());
 }
 
 void tag(GstAnalyticsMtd* mtd, const std::string& text) {

@@ -90,8 +90,9 @@ Result<Choice> choose(const Settings& settings) {
   // Now, not on the loading thread: a backend that is missing fails the state change itself, which
   // an application cannot overlook.
   const bool int8 = weights != nullptr && implies_quantize(*weights);
-  if (auto placement = inference::place(choice.spec.device, int8, settings.precision); !placement)
-    return placement.error();
+  TV_ASSIGN_OR_RETURN(const inference::Placement placement,
+                      inference::place(choice.spec.device, int8, settings.precision));
+  if (placement.device.kind == inference::DeviceKind::kCuda) choice.gpu = placement.device.index;
   choice.spec.weights = weights;
   choice.spec.builder = builder;
   choice.spec.weights_file = settings.weights_file;

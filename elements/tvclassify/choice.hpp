@@ -1,6 +1,7 @@
 // The user's settings judged: what can be known at once, before anything is loaded.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ struct Choice {
   Selection selection;
   Transforms recipe;  ///< the entry's own with the overrides
   inference::ModelSpec spec;
+  std::optional<int> gpu = {};  ///< number of the GPU that the model is for; nullopt: the CPU
 
   const Weights* weights() const { return selection.weights; }
   std::string name() const { return selection.name(); }

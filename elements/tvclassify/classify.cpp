@@ -15,10 +15,10 @@ std::uint64_t nanoseconds(Clock::duration span) {
 
 }  // namespace
 
-Result<std::vector<inference::Score>> best_classes(std::span<const float> logits, int k) {
-  std::vector<inference::Score> best = inference::top_k(logits, k);
+Status best_classes(std::span<const float> logits, int k, std::vector<inference::Score>& best) {
+  inference::top_k(logits, k, best);
   if (best.empty()) return inference::not_finite();
-  return best;
+  return {};
 }
 
 Flow::Flow(std::unique_ptr<inference::LoadedModel> model, const Transforms& recipe,
@@ -35,7 +35,7 @@ Result<Scores> Flow::classify(const FrameView& frame, int k) {
   const auto ready = Clock::now();
   const std::int64_t side = preparation_.recipe().crop_size;
   TV_ASSIGN_OR_RETURN(const std::vector<float> logits, model_->run(input_, {1, 3, side, side}));
-  TV_ASSIGN_OR_RETURN(scores.top, best_classes(logits, k));
+  TV_RETURN_IF_ERROR(best_classes(logits, k, scores.top));
   const auto end = Clock::now();
   scores.preprocess_ns = nanoseconds(ready - begin);
   scores.inference_ns = nanoseconds(end - ready);

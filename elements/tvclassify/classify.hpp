@@ -21,7 +21,7 @@ struct Scores {
 };
 
 /// The k best classes of a picture's logits. Fails: BadCheckpoint (NaN or infinite logits).
-Result<std::vector<inference::Score>> best_classes(std::span<const float> logits, int k);
+Status best_classes(std::span<const float> logits, int k, std::vector<inference::Score>& best);
 
 /// A loaded model with its preprocessing. One thread at a time, always the same one: LibTorch keeps
 /// caches by thread.

@@ -15,37 +15,37 @@ bool is_smoothed(const Settings& s, SmoothingKind kind) {
 // clang-format off
 const Contradiction kTable[] = {
   {"share=false", "model-id", [](const Settings& s) { return !s.share && !s.model_id.empty(); },
-   "a group of elements that share a model, and no sharing", "leave out one of them"},
+   "a group of elements that share a model, and no sharing", "leave out one of them", "share=false model-id=a"},
   {"batch-timeout", "batch-size=1", [](const Settings& s) { return s.batch_timeout_ns > 0 && s.batch_size == 1; },
-   "waiting for company, and none is wanted", "set batch-size to 2 or more, or leave batch-timeout at 0"},
+   "waiting for company, and none is wanted", "set batch-size to 2 or more, or leave batch-timeout at 0", "batch-timeout=1"},
   {"batch-size", "max-in-flight", [](const Settings& s) {
      return !s.share && is_full_frame(s) && s.batch_size > s.max_in_flight;
-   }, "without share=true a batch can never be full", "set max-in-flight to the batch-size at least"},
+   }, "without share=true a batch can never be full", "set max-in-flight to the batch-size at least", "share=false batch-size=5"},
   {"batch-size", "latency-mode=live", [](const Settings& s) {
      return !s.share && is_full_frame(s) && s.batch_size > 1 && s.latency_mode == LatencyMode::kLive;
    }, "live video has one picture at the model at a time: without share=true a batch can never be full",
-   "leave batch-size at 1"},
+   "leave batch-size at 1", "share=false batch-size=2 latency-mode=live"},
   {"max-latency", "latency-mode=complete", [](const Settings& s) {
      return s.max_latency_ns > 0 && s.latency_mode == LatencyMode::kComplete;
-   }, "frames that wait for their result however long it takes have no limit", "set latency-mode=live"},
+   }, "frames that wait for their result however long it takes have no limit", "set latency-mode=live", "max-latency=1"},
   {"batch-timeout", "max-latency", [](const Settings& s) {
      return s.latency_mode == LatencyMode::kLive && s.batch_timeout_ns > 0 && s.batch_timeout_ns >= s.max_latency_ns;
-   }, "frames leave before their batch does", "set max-latency above batch-timeout"},
+   }, "frames leave before their batch does", "set max-latency above batch-timeout", "latency-mode=live batch-size=2 batch-timeout=5 max-latency=5"},
   {"object-class", "inference-region=full-frame", [](const Settings& s) {
      return is_full_frame(s) && !s.object_class.empty();
-   }, "the whole frame is no object", "set inference-region=roi-list"},
+   }, "the whole frame is no object", "set inference-region=roi-list", "object-class=car"},
   {"min-region-size", "inference-region=full-frame", [](const Settings& s) {
      return is_full_frame(s) && s.min_region_size > 1;
-   }, "the whole frame is no region", "set inference-region=roi-list"},
+   }, "the whole frame is no region", "set inference-region=roi-list", "min-region-size=2"},
   {"reclassify-interval", "inference-region=full-frame", [](const Settings& s) {
      return is_full_frame(s) && s.live.reclassify_interval > 1;
-   }, "the whole frame is no tracked object", "set inference-region=roi-list, or interval for whole frames"},
+   }, "the whole frame is no tracked object", "set inference-region=roi-list, or interval for whole frames", "reclassify-interval=2"},
   {"smoothing", "inference-region=roi-list", [](const Settings& s) {
      return !is_full_frame(s) && !is_smoothed(s, SmoothingKind::kNone);
-   }, "regions are not smoothed", "leave smoothing at none"},
+   }, "regions are not smoothed", "leave smoothing at none", "inference-region=roi-list smoothing=ema"},
   {"class-hysteresis", "inference-region=roi-list", [](const Settings& s) {
      return !is_full_frame(s) && s.live.smoothing.hysteresis > 0;
-   }, "regions post no class-changed", "leave class-hysteresis at 0"},
+   }, "regions post no class-changed", "leave class-hysteresis at 0", "inference-region=roi-list class-hysteresis=0.1"},
 };
 // clang-format on
 

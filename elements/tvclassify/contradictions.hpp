@@ -15,6 +15,7 @@ struct Contradiction {
   bool (*holds)(const Settings&);
   const char* why;
   const char* hint;
+  const char* example;  ///< settings of which it holds and none before it, as gst-launch takes them
 };
 
 /// The table, in the order in which it is judged.

@@ -21,6 +21,8 @@
 
 #include "elements/common/bus.hpp"
 #include "elements/common/log.hpp"
+#include "elements/tvclassify/cuda_context.hpp"
+#include "elements/tvclassify/cuda_memory.hpp"
 #include "elements/tvclassify/metadata.hpp"
 #include "elements/tvclassify/properties.hpp"
 #include "elements/tvclassify/run.hpp"
@@ -33,16 +35,17 @@ using namespace tv;
 // The formats of tv::pixel_formats(), in its order; larger pictures are refused by negotiation.
 #define TV_FORMATS                                                                        \
   "{ RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR, GRAY8, I420, YV12, NV12, " \
-  "NV21, YUY2, UYVY, Y42B, Y444, I420_10LE, P010_10LE }"
-#define TV_CAPS                                                                      \
-  "video/x-raw, format=(string)" TV_FORMATS                                          \
+  "NV21, YUY2, UYVY, Y42B, Y444, I420_10LE, P010_10LE, RGBP }"
+#define TV_SIZES                                                                     \
   ", width=(int)[ 1, 16384 ], height=(int)[ 1, 16384 ], framerate=(fraction)[ 0/1, " \
   "2147483647/1 ]"
 
-static GstStaticPadTemplate kSinkTemplate =
-    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(TV_CAPS));
-static GstStaticPadTemplate kSourceTemplate =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(TV_CAPS));
+/// What both pads take: the video passes as it comes.
+static CapsRef pad_caps() {
+  CapsRef caps(gst_caps_from_string("video/x-raw, format=(string)" TV_FORMATS TV_SIZES));
+  add_cuda_caps(caps.get(), TV_SIZES);
+  return caps;
+}
 
 // ---- the object -------------------------------------------------------------------------------
 
@@ -76,6 +79,21 @@ class Impl {
     return locked([&] { return run_; });
   }
   const std::shared_ptr<Counters>& counters() const { return counters_; }
+  CudaContext& cuda() { return cuda_; }
+  /// The GPU that a model is or will be for, as far as is known; nullopt: none.
+  std::optional<int> gpu() const {
+    if (const std::shared_ptr<Run> now = run()) return now->choice().gpu;
+    const auto asked = inference::parse_device(settings().device);
+    if (!asked) return std::nullopt;
+    const inference::Device device =
+        asked->value_or(inference::Device{inference::DeviceKind::kCuda});
+    return device.kind == inference::DeviceKind::kCuda ? std::optional(device.index) : std::nullopt;
+  }
+  /// Nobody but a user who names a GPU makes one necessary before it is known where the model runs.
+  bool names_gpu() const {
+    const auto asked = inference::parse_device(settings().device);
+    return asked && *asked && (*asked)->kind == inference::DeviceKind::kCuda;
+  }
 
   template <typename F>
   void change_settings(F&& change) {
@@ -100,6 +118,7 @@ class Impl {
 
  private:
   const std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
+  CudaContext cuda_;
   mutable std::mutex mutex_;
   Settings settings_;
   std::uint64_t changes_ = 0;
@@ -184,6 +203,7 @@ bool start(GstElement* element) {
     }
     post_notices(element, impl, *choice);
     impl.counters()->reset();
+    if (choice->gpu) impl.cuda().ensure(element, *choice->gpu);
     impl.begin(std::make_shared<Run>(element, self_of(element)->source, loop, std::move(*choice),
                                      settings, impl.counters()));
     return true;
@@ -223,7 +243,26 @@ void change_weights(GstElement* element, Impl& impl, Run& run) {
   run.change_weights(std::move(*choice), turn);
 }
 
+/// A decoder in front opens its context on the way to READY, and after us: sinks change first.
+void share_context(GstElement* element) {
+  no_throw(element, 0, [&] {
+    Impl& impl = impl_of(element);
+    if (const auto gpu = impl.gpu(); gpu && impl.names_gpu()) impl.cuda().ensure(element, *gpu);
+    return 0;
+  });
+}
+
+void set_context(GstElement* element, GstContext* context) {
+  no_throw(element, 0, [&] {
+    Impl& impl = impl_of(element);
+    if (const auto gpu = impl.gpu()) impl.cuda().take(element, context, *gpu);
+    return 0;
+  });
+  GST_ELEMENT_CLASS(gst_tv_classify_parent_class)->set_context(element, context);
+}
+
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY) share_context(element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(element))
     return GST_STATE_CHANGE_FAILURE;
   // The pads are deactivated next, which waits for the streaming threads: nothing may hold them.
@@ -237,6 +276,7 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
   const bool failed_to_start =
       transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE;
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY || failed_to_start) stop(element);
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) impl_of(element).cuda().drop();
   return result;
 }
 
@@ -350,15 +390,21 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   });
 }
 
-/// Frames that are inside are taken from upstream's pool, too.
+/// Frames that are inside are taken from upstream's pool, too. What downstream says of a pool of
+/// its own is what that can do: a source that asked it for more would fail. With few buffers fewer
+/// frames are inside.
 void ask_for_more_buffers(GstQuery* query, guint depth) {
   const guint pools = gst_query_get_n_allocation_pools(query);
   for (guint i = 0; i < pools; ++i) {
     GstBufferPool* pool = nullptr;
     guint size = 0, min = 0, max = 0;
     gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &min, &max);
-    if (max > 0) max = max > G_MAXUINT - depth ? 0 : max + depth;
-    gst_query_set_nth_allocation_pool(query, i, pool, size, min + depth, max);
+    min += depth;
+    if (pool && max > 0)
+      min = std::min(min, max);
+    else if (max > 0)
+      max = max > G_MAXUINT - depth ? 0 : max + depth;
+    gst_query_set_nth_allocation_pool(query, i, pool, size, min, max);
     if (pool) gst_object_unref(pool);
   }
   GstCaps* caps = nullptr;
@@ -369,7 +415,18 @@ void ask_for_more_buffers(GstQuery* query, guint depth) {
                                   depth, 0);
 }
 
+/// A neighbour looks for a CUDA context. False: not from here.
+bool answer_context(GstObject* parent, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) != GST_QUERY_CONTEXT) return false;
+  return no_throw(GST_ELEMENT(parent), false, [&] {
+    Impl& impl = impl_of(parent);
+    const auto gpu = impl.gpu();
+    return gpu && impl.cuda().answer(GST_ELEMENT(parent), query, *gpu);
+  });
+}
+
 gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (answer_context(parent, query)) return TRUE;
   return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
     if (!is_serialized(query)) return gst_pad_query_default(pad, parent, query);
     GstTvClassify* const self = self_of(parent);
@@ -377,13 +434,17 @@ gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
     // Its place is behind what came before, the caps above all.
     if (!run || !run->drain()) return FALSE;
     const bool answered = gst_pad_peer_query(self->source, query) != FALSE;
-    if (answered && GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION)
-      ask_for_more_buffers(query, self->impl->settings().max_in_flight);
-    return answered;
+    if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return answered;
+    const guint depth = run->settings().max_in_flight;
+    if (answered) ask_for_more_buffers(query, depth);
+    const auto gpu = run->choice().gpu;
+    const bool proposed = gpu && self->impl->cuda().propose(GST_ELEMENT(self), query, *gpu, depth);
+    return answered || proposed;
   });
 }
 
 gboolean source_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (answer_context(parent, query)) return TRUE;
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return gst_pad_query_default(pad, parent, query);
   return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
     GstTvClassify* const self = self_of(parent);
@@ -527,8 +588,11 @@ static void gst_tv_classify_class_init(GstTvClassifyClass* klass) {
   for (std::size_t i = 0; i < rows.size(); ++i)
     g_object_class_install_property(object, static_cast<guint>(i + 1), rows[i].make());
 
-  gst_element_class_add_static_pad_template(element, &kSinkTemplate);
-  gst_element_class_add_static_pad_template(element, &kSourceTemplate);
+  const CapsRef caps = pad_caps();
+  gst_element_class_add_pad_template(
+      element, gst_pad_template_new("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps.get()));
+  gst_element_class_add_pad_template(
+      element, gst_pad_template_new("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps.get()));
   gst_element_class_set_static_metadata(element, "torchvision classifier", "Filter/Analyzer/Video",
                                         kDescription, "The gst-torchvision authors");
   gst_element_class_add_static_metadata(element, "manual", kManual);
@@ -538,16 +602,18 @@ static void gst_tv_classify_class_init(GstTvClassifyClass* klass) {
     return 0;
   });
   element->change_state = change_state;
+  element->set_context = set_context;
 }
 
 static void gst_tv_classify_init(GstTvClassify* self) {
   self->impl = new Impl;
-  self->sink = gst_pad_new_from_static_template(&kSinkTemplate, "sink");
+  auto* const klass = GST_ELEMENT_GET_CLASS(self);
+  self->sink = gst_pad_new_from_template(gst_element_class_get_pad_template(klass, "sink"), "sink");
   gst_pad_set_activatemode_function(self->sink, activate_sink);
   gst_pad_set_chain_function(self->sink, chain);
   gst_pad_set_event_function(self->sink, sink_event);
   gst_pad_set_query_function(self->sink, sink_query);
-  self->source = gst_pad_new_from_static_template(&kSourceTemplate, "src");
+  self->source = gst_pad_new_from_template(gst_element_class_get_pad_template(klass, "src"), "src");
   gst_pad_set_activatemode_function(self->source, activate_source);
   gst_pad_set_event_function(self->source, source_event);
   gst_pad_set_query_function(self->source, source_query);

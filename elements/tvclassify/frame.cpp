@@ -72,12 +72,12 @@ ChromaSite chroma_site(const GstVideoInfo& info) {
           .vertical_cosited = (info.chroma_site & GST_VIDEO_CHROMA_SITE_V_COSITED) != 0};
 }
 
-Result<Frame> map_frame(GstBuffer* buffer, const GstVideoInfo& info) {
+Result<Frame> map_frame(GstBuffer* buffer, const GstVideoInfo& info, const Mapping& mapping) {
   const std::optional<PixelFormat> format = pixel_format(info);
   if (!format)
     return Error{Code::kUnsupported, std::string("format ") + GST_VIDEO_INFO_NAME(&info),
                  "put videoconvert in front"};
-  TV_ASSIGN_OR_RETURN(MappedFrame mapped, MappedFrame::map(buffer, info));
+  TV_ASSIGN_OR_RETURN(MappedFrame mapped, MappedFrame::map(buffer, info, mapping));
   Frame frame{std::move(mapped), {}};
   FrameView& view = frame.view;
   view.format = *format;

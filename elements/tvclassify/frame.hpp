@@ -20,7 +20,7 @@ struct Frame {
 /// Maps the buffer for reading. GstVideoMeta gives offsets, strides and the size of the planes;
 /// GstVideoCropMeta gives the part to classify; else that is the top left width x height of the
 /// caps. Fails: InvalidArgument (short buffer, metas that contradict each other), Unsupported.
-Result<Frame> map_frame(GstBuffer* buffer, const GstVideoInfo& info);
+Result<Frame> map_frame(GstBuffer* buffer, const GstVideoInfo& info, const Mapping& mapping = {});
 
 /// The format of tv::pixel_formats() with GStreamer's name, if it is one.
 std::optional<PixelFormat> pixel_format(const GstVideoInfo& info);

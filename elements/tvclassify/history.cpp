@@ -4,15 +4,14 @@
 
 namespace tv {
 
-FrameResult History::skipped(std::string_view reason) const {
-  FrameResult result;
+void History::skipped(std::string_view reason, FrameResult& result) const {
+  result.clear();
   result.status = FrameStatus::kSkipped;
   result.reason = reason;
   if (last_) {
     result.labels = last_->labels;
     result.age = last_->age + 1;
   }
-  return result;
 }
 
 void History::note(const FrameResult& result) {

@@ -30,7 +30,7 @@ class Cadence {
 class History {
  public:
   /// The result of a frame that is left out: the last labels with their age.
-  FrameResult skipped(std::string_view reason) const;
+  void skipped(std::string_view reason, FrameResult& result) const;
 
   /// Takes note of a frame's result, each frame once.
   void note(const FrameResult& result);

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "elements/common/log.hpp"
+#include "elements/tvclassify/cuda_memory.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/messages.hpp"
 
@@ -66,23 +68,53 @@ Status Intake::fits(const Transforms& recipe) const {
   return {};
 }
 
-/// A picture made ready for the network, or as it is for a model that does that.
-Result<inference::JobRef> Intake::make_job(const FrameView& picture, const Passing& frame,
-                                           const std::shared_ptr<const Frame>& pixels) {
+/// The frame where it lies, if the model can read it there, else for the CPU.
+Result<inference::Picture> Intake::map(const Passing& frame) {
+  GstBuffer* const buffer = frame.buffer.get();
+  const std::optional<CudaPlace> cuda = cuda_place(buffer);
+  const std::optional<int> gpu = frame.active->choice().gpu;
+  if (cuda && cuda->device == gpu && frame.active->model().takes_frames()) {
+    TV_ASSIGN_OR_RETURN(std::optional<inference::Picture> there,
+                        map_cuda_frame(buffer, *info_, *cuda));
+    if (there) return std::move(*there);
+  }
+  if (cuda && !told_of_copies_) {
+    told_of_copies_ = true;
+    GST_INFO_OBJECT(element_,
+                    "frames in the memory of GPU %d are copied to the CPU: the model on %s cannot "
+                    "read them there",
+                    cuda->device, frame.active->model().device().c_str());
+  }
+  // With the buffer: its pool is not to write into the frame while a model reads it.
+  struct Held {
+    BufferRef buffer;
+    Frame frame;
+  };
+  TV_ASSIGN_OR_RETURN(Frame mapped,
+                      map_frame(buffer, *info_, {.layout = cuda ? cuda->layout : nullptr}));
+  const auto held =
+      std::make_shared<Held>(Held{BufferRef(gst_buffer_ref(buffer)), std::move(mapped)});
+  return inference::Picture{.view = held->frame.view, .plan = nullptr, .pixels = held};
+}
+
+/// A part of a picture made ready for the network, or as it is for a model that does that.
+Result<inference::JobRef> Intake::make_job(const FrameView& part, const inference::Picture& picture,
+                                           const Passing& frame) {
   inference::JobRef job = frame.active->model().make_job();
   if (!frame.active->model().takes_frames()) {
-    TV_RETURN_IF_ERROR(preparation_->run(picture, job->input));
+    TV_RETURN_IF_ERROR(preparation_->run(part, job->input));
     return job;
   }
-  TV_ASSIGN_OR_RETURN(auto plan, preparation_->plan_of(picture.width, picture.height));
-  job->picture = inference::Picture{.view = picture, .plan = std::move(plan), .pixels = pixels};
+  job->picture = picture;
+  job->picture->view = part;
+  TV_ASSIGN_OR_RETURN(job->picture->plan, preparation_->plan_of(part.width, part.height));
   const bool smooth =
       frame.live.smoothing.kind != SmoothingKind::kNone || frame.live.smoothing.hysteresis != 0;
   job->top_k = smooth ? 0 : frame.live.top_k;
   return job;
 }
 
-RegionLook Intake::look_at(const Region& region, const std::shared_ptr<const Frame>& picture,
+RegionLook Intake::look_at(const Region& region, const inference::Picture& picture,
                            const Passing& frame) {
   RegionLook look{.region = region};
   look.reason = left_out_reason(region, filter_);
@@ -94,8 +126,8 @@ RegionLook Intake::look_at(const Region& region, const std::shared_ptr<const Fra
     return look;
   }
   const auto begin = Clock::now();
-  const std::optional<FrameView> part = part_of(picture->view, region.part);
-  auto job = part ? make_job(*part, frame, picture)
+  const std::optional<FrameView> part = part_of(picture.view, region.part);
+  auto job = part ? make_job(*part, picture, frame)
                   : Result<inference::JobRef>(
                         Error{Code::kInternal, "a region outside of its picture", ""});
   look.preprocess_ns = nanoseconds(Clock::now() - begin);
@@ -115,8 +147,7 @@ Status Intake::prepare_regions(Passing& frame) {
   const std::vector<Region> regions = find_regions(
       frame.buffer.get(), GST_VIDEO_INFO_WIDTH(&*info_), GST_VIDEO_INFO_HEIGHT(&*info_));
   if (regions.empty()) return {};
-  TV_ASSIGN_OR_RETURN(Frame mapped, map_frame(frame.buffer.get(), *info_));
-  const auto picture = std::make_shared<const Frame>(std::move(mapped));
+  TV_ASSIGN_OR_RETURN(const inference::Picture picture, map(frame));
   for (const Region& region : regions)
     if (left_out_reason(region, filter_) != "object-class")
       frame.regions.push_back(look_at(region, picture, frame));
@@ -142,10 +173,8 @@ Status Intake::prepare(Passing& frame) {
   if (by_region_) return prepare_regions(frame);
   if (!info_) return Error{Code::kInternal, "a frame before its caps", ""};
   frame.mapped = Clock::now();
-  TV_ASSIGN_OR_RETURN(Frame mapped, map_frame(frame.buffer.get(), *info_));
-  std::shared_ptr<const Frame> kept;  // by a model that reads the pixels later
-  if (frame.active->model().takes_frames()) kept = std::make_shared<const Frame>(std::move(mapped));
-  TV_ASSIGN_OR_RETURN(frame.job, make_job(kept ? kept->view : mapped.view, frame, kept));
+  TV_ASSIGN_OR_RETURN(const inference::Picture picture, map(frame));
+  TV_ASSIGN_OR_RETURN(frame.job, make_job(picture.view, picture, frame));
   frame.preprocess_ns = nanoseconds(Clock::now() - frame.mapped);
   return {};
 }

@@ -58,13 +58,13 @@ class Intake {
 
  private:
   Result<GstVideoInfo> judge_caps(GstCaps* caps, const Transforms& recipe) const;
-  Result<inference::JobRef> make_job(const FrameView& picture, const Passing& frame,
-                                     const std::shared_ptr<const Frame>& pixels);
+  Result<inference::Picture> map(const Passing& frame);
+  Result<inference::JobRef> make_job(const FrameView& part, const inference::Picture& picture,
+                                     const Passing& frame);
   Status prepare(Passing& frame);
   Status prepare_regions(Passing& frame);
   void skip(Passing& frame, std::string_view reason);
-  RegionLook look_at(const Region& region, const std::shared_ptr<const Frame>& picture,
-                     const Passing& frame);
+  RegionLook look_at(const Region& region, const inference::Picture& picture, const Passing& frame);
 
   GstElement* const element_;
   const TransformsBackend backend_;
@@ -78,7 +78,8 @@ class Intake {
   Cadence cadence_;
   std::shared_ptr<const Active> active_;  // of the last frame
   std::optional<Preparation> preparation_;
-  inference::JobRef last_job_;  // in live mode: its end decides whether another one begins
+  bool told_of_copies_ = false;  // from the GPU to the CPU
+  inference::JobRef last_job_;   // in live mode: its end decides whether another one begins
   std::atomic<double> proportion_{1};
   std::atomic<GstClockTime> earliest_{GST_CLOCK_TIME_NONE};
 

@@ -120,7 +120,7 @@ class Loading::Thread {
   }
 
   Result<std::shared_ptr<SharedModel>> wait_for_model() {
-    TV_ASSIGN_OR_RETURN(const std::string key, source_.key());
+    TV_ASSIGN_OR_RETURN(const std::string key, source_.key([this] { return is_closed(); }));
     if (is_closed()) return Error{Code::kCancelled, "", ""};
     TV_ASSIGN_OR_RETURN(std::shared_ptr<SharedModel> model,
                         SharedModel::acquire(key, source_.load()));

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "elements/inference/shared_model.hpp"
+#include "model_registry/cancel.hpp"
 #include "model_registry/error.hpp"
 
 namespace tv {
@@ -23,8 +24,8 @@ class Loading {
  public:
   /// Where the model comes from. Called on the thread, key first.
   struct Source {
-    /// Of SharedModel::acquire(); may read files.
-    std::function<Result<std::string>()> key;
+    /// Of SharedModel::acquire(); may read files, and asks meanwhile whether it still matters.
+    std::function<Result<std::string>(const CancelCheck&)> key;
     /// Asked for after the key, since that may have read what is to be loaded.
     std::function<inference::SharedModel::Load()> load;
   };

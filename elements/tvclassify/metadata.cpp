@@ -39,7 +39,7 @@ void set_labels(GstStructure* structure, const std::vector<Label>& labels, const
     GstStructure* entry =
         gst_structure_new("class", "index", G_TYPE_INT, label.index, "score", G_TYPE_DOUBLE,
                           static_cast<double>(label.score), nullptr);
-    set_name(entry, "label", label.text);
+    set_name(entry, "label", label.text.data());
     Value item(GST_TYPE_STRUCTURE);
     g_value_take_boxed(item.get(), entry);
     item.append_to(array.get());
@@ -58,14 +58,17 @@ void register_metadata() {
 void set_fields(GstStructure* structure, const ModelIdentity& identity, const FrameResult& result) {
   gst_structure_set(structure, "version", G_TYPE_UINT, kMetaVersion, "age", G_TYPE_UINT, result.age,
                     "latency", G_TYPE_UINT64, result.latency_ns, nullptr);
-  set_name(structure, "element", identity.element);
-  set_string(structure, "status", status_name(result.status));
-  if (!result.reason.empty()) set_string(structure, "reason", result.reason);
-  set_name(structure, "weights", identity.weights);
-  set_name(structure, "model-digest", identity.digest);
+  set_name(structure, "element", identity.element.c_str());
+  set_name(structure, "status", status_name(result.status).data());
+  if (result.status == FrameStatus::kFailed)
+    set_string(structure, "reason", result.reason);  // whatever went wrong
+  else if (!result.reason.empty())
+    set_name(structure, "reason", result.reason.c_str());
+  set_name(structure, "weights", identity.weights.c_str());
+  set_name(structure, "model-digest", identity.digest.c_str());
   if (!result.labels.empty()) {
     const Label& best = result.labels.front();
-    set_name(structure, "label", best.text);
+    set_name(structure, "label", best.text.data());
     gst_structure_set(structure, "index", G_TYPE_INT, best.index, "score", G_TYPE_DOUBLE,
                       static_cast<double>(best.score), nullptr);
   }

@@ -18,23 +18,16 @@ namespace {
 // two.
 constexpr std::size_t kMostLate = 1024;
 
-std::string category(const Weights* weights, int index) {
-  const auto i = static_cast<std::size_t>(index);
-  if (!weights || i >= weights->categories.size()) return std::to_string(index);
-  return std::string(weights->categories[i]);
-}
-
 Label label_of(const inference::Score& score, const Active& active) {
-  return {score.index, category(active.choice().weights(), score.index), score.probability};
+  return {score.index, active.category(score.index), score.probability};
 }
 
-std::vector<Label> labels_of(std::span<const inference::Score> best, const Active& active,
-                             const LiveSettings& live) {
-  std::vector<Label> labels;
+void set_labels(std::span<const inference::Score> best, const Active& active,
+                const LiveSettings& live, std::vector<Label>& labels) {
+  labels.clear();
   for (const inference::Score& score : best)
     if (static_cast<double>(score.probability) >= live.threshold)
       labels.push_back(label_of(score, active));
-  return labels;
 }
 
 std::uint64_t between(inference::Job::Clock::time_point begin,
@@ -79,28 +72,25 @@ void Outlet::begin_with(const Passing& frame) {
   active_ = frame.active;
 }
 
-FrameResult Outlet::failed(const Error& error) {
-  failure_ = error;
-  FrameResult result;
+void Outlet::fail(const Error& error, FrameResult& result) {
+  if (!lost_) failure_ = error;
+  lost_ = lost_ || error.code == Code::kDeviceLost;
   result.status = FrameStatus::kFailed;
   result.reason = error.what;
-  return result;
 }
 
-FrameResult Outlet::read(const inference::Job& job, const Active& active,
-                         const LiveSettings& live) {
-  if (job.error) return failed(*job.error);
-  FrameResult result;
-  result.status = FrameStatus::kOk;
+void Outlet::read(const inference::Job& job, const Active& active, const LiveSettings& live,
+                  FrameResult& result) {
+  if (job.error) return fail(*job.error, result);
   if (!job.top.empty()) {  // found on the device; the batch may have wanted more than this frame
     const auto wanted = std::min<std::size_t>(job.top.size(), live.top_k);
-    result.labels = labels_of(std::span(job.top).first(wanted), active, live);
-    return result;
+    result.status = FrameStatus::kOk;
+    return set_labels(std::span(job.top).first(wanted), active, live, result.labels);
   }
-  const auto best = best_classes(job.logits, static_cast<int>(live.top_k));
-  if (!best) return failed(best.error());
-  result.labels = labels_of(*best, active, live);
-  return result;
+  const Status found = best_classes(job.logits, static_cast<int>(live.top_k), best_);
+  if (!found) return fail(found.error(), result);
+  result.status = FrameStatus::kOk;
+  set_labels(best_, active, live, result.labels);
 }
 
 void Outlet::smooth(FrameResult& result, const inference::Job& job, const Active& active,
@@ -117,10 +107,9 @@ void Outlet::smooth(FrameResult& result, const inference::Job& job, const Active
   inference::softmax(job.logits, scores_);
   const Smoother::Change change = smoother_.add(scores_, times.stream_time, smoothing);
   if (smoothing.kind != SmoothingKind::kNone) {
-    result.raw = std::exchange(
-        result.labels,
-        labels_of(inference::largest(smoother_.scores(), static_cast<int>(live.top_k)), active,
-                  live));
+    result.raw.swap(result.labels);
+    inference::largest(smoother_.scores(), static_cast<int>(live.top_k), best_);
+    set_labels(best_, active, live, result.labels);
   }
   if (!change.changed()) return;
   Label now;
@@ -162,9 +151,9 @@ FrameResult Outlet::result_of_region(const Passing& frame, const RegionLook& loo
     return result;
   }
   if (look.plan == FrameStatus::kFailed) {
-    result = failed(*look.failure);
+    fail(*look.failure, result);
   } else if (look.job->done) {
-    result = read(*look.job, *frame.active, frame.live);
+    read(*look.job, *frame.active, frame.live, result);
     result.latency_ns = between(frame.mapped, look.job->ended);
   } else {
     if (object) result = tracked_->reused(frame.tracked_frame, *object);
@@ -177,8 +166,7 @@ FrameResult Outlet::result_of_region(const Passing& frame, const RegionLook& loo
 }
 
 /// Of the frame as a whole; each region gets its own.
-FrameResult Outlet::result_of_regions(Passing& frame, Counters& counters) {
-  FrameResult whole;
+void Outlet::result_of_regions(Passing& frame, Counters& counters, FrameResult& whole) {
   whole.status = FrameStatus::kSkipped;
   whole.reason = "no-regions";
   int slot = 0;
@@ -197,41 +185,38 @@ FrameResult Outlet::result_of_regions(Passing& frame, Counters& counters) {
     whole.status = result.status;
     whole.reason = result.reason;
   }
-  return whole;
 }
 
-FrameResult Outlet::result_of(Passing& frame, bool in_time, Counters& counters) {
-  FrameResult result;
+void Outlet::result_of(Passing& frame, bool in_time, Counters& counters, FrameResult& result) {
   int slot = 0;
   switch (frame.plan) {
     case FrameStatus::kSkipped:
       for (const RegionLook& look : frame.regions)
         attach_to_region(frame.buffer.get(), look.region, frame.active->identity(),
                          result_of_region(frame, look), slot++);
-      return history_.skipped(frame.reason);
+      return history_.skipped(frame.reason, result);
     case FrameStatus::kGap:
       result.status = FrameStatus::kGap;
       result.reason = frame.reason;
-      return result;
+      return;
     case FrameStatus::kFailed:
-      return failed(*frame.failure);
+      return fail(*frame.failure, result);
     case FrameStatus::kOk:
       break;
   }
-  if (!frame.job) return result_of_regions(frame, counters);
+  if (!frame.job) return result_of_regions(frame, counters, result);
   if (!in_time) {
     remember_late(frame, frame.job, std::nullopt, frame.preprocess_ns);
-    return history_.skipped("late");
+    return history_.skipped("late", result);
   }
-  result = read(*frame.job, *frame.active, frame.live);
-  if (result.status != FrameStatus::kOk) return result;
+  read(*frame.job, *frame.active, frame.live, result);
+  if (result.status != FrameStatus::kOk) return;
   result.latency_ns = between(frame.mapped, frame.job->ended);
   smooth(result, *frame.job, *frame.active, frame.live, frame.times);
   counters.classified(cost_of(frame.mapped, *frame.job, frame.preprocess_ns));
-  return result;
 }
 
-/// The newest result may come after its frame has left. False: there have been too many failures.
+/// The newest result may come after its frame has left. False: the stream has ended.
 bool Outlet::collect_late(Counters& counters) {
   bool go_on = true;
   while (!late_.empty() && late_.front().job->done) {
@@ -246,7 +231,8 @@ bool Outlet::collect_late(Counters& counters) {
 
 bool Outlet::collect(const Late& late, Counters& counters) {
   const ModelIdentity& identity = late.active->identity();
-  FrameResult result = read(*late.job, *late.active, late.live);
+  FrameResult result;
+  read(*late.job, *late.active, late.live, result);
   result.latency_ns = between(late.mapped, late.job->ended);
   const bool has_object = late.region && late.region->object;
   if (has_object) tracked_->note(late.tracked_frame, *late.region->object, result);
@@ -267,10 +253,17 @@ bool Outlet::collect(const Late& late, Counters& counters) {
 }
 
 bool Outlet::report_failure(const LiveSettings& live, const Active& active) {
+  if (has_ended_) return false;
   const unsigned in_a_row = history_.consecutive_failures();
   const unsigned most = live.max_consecutive_failures;
   const Error error{failure_.code, "cannot classify a frame: " + failure_.what, failure_.hint};
+  if (lost_) {
+    has_ended_ = true;
+    announcer_->post(error, Stage::kFrame, about(active));
+    return false;
+  }
   if (most > 0 && in_a_row >= most) {
+    has_ended_ = true;
     announcer_->post(
         {error.code, error.what + " (" + std::to_string(in_a_row) + " in a row)", error.hint},
         Stage::kFrame, about(active));
@@ -302,7 +295,9 @@ bool Outlet::finish(Passing& frame, bool in_time, Counters& counters) {
   const bool go_on = collect_late(counters);
   // The struct alone is copied where somebody else has the buffer, too; the pixels are shared.
   frame.buffer.reset(gst_buffer_make_writable(frame.buffer.release()));
-  const FrameResult result = result_of(frame, in_time, counters);
+  FrameResult& result = result_;
+  result.clear();
+  result_of(frame, in_time, counters, result);
   ++number_;
   history_.note(result);
   add_metadata(frame.buffer.get(), frame.active->identity(), result);
@@ -310,11 +305,13 @@ bool Outlet::finish(Passing& frame, bool in_time, Counters& counters) {
   GST_LOG_OBJECT(element_, "%s, %zu labels, age %u", status_name(result.status).data(),
                  result.labels.size(), result.age);
   post(frame, result, counters);
-  if (result.status != FrameStatus::kFailed) return go_on;
+  // A frame is as good as its best region, but a lost device ends the stream.
+  if (result.status != FrameStatus::kFailed && !lost_) return go_on;
   return report_failure(frame.live, *frame.active) && go_on;
 }
 
 void Outlet::forget() {
+  has_ended_ = lost_;
   history_.forget();
   smoother_.reset();
   holds_ = {};

@@ -29,7 +29,7 @@ class Outlet {
 
   /// Decides the frame's result, writes it on the buffer (which it makes writable) and posts what
   /// is to be posted. `in_time`: false when the frame leaves before inference reached it. False:
-  /// there have been too many failures, and an error was posted.
+  /// there have been too many failures, or the device is lost, and an error was posted.
   bool finish(Passing& frame, bool in_time, Counters& counters);
 
   /// Forgets earlier results: a flush or a new stream.
@@ -52,11 +52,13 @@ class Outlet {
   void begin_with(const Passing& frame);
   bool collect_late(Counters& counters);
   bool collect(const Late& late, Counters& counters);
-  FrameResult result_of(Passing& frame, bool in_time, Counters& counters);
-  FrameResult result_of_regions(Passing& frame, Counters& counters);
+  // They begin with a clear result, and fill it.
+  void result_of(Passing& frame, bool in_time, Counters& counters, FrameResult& result);
+  void result_of_regions(Passing& frame, Counters& counters, FrameResult& whole);
   FrameResult result_of_region(const Passing& frame, const RegionLook& look);
-  FrameResult failed(const Error& error);
-  FrameResult read(const inference::Job& job, const Active& active, const LiveSettings& live);
+  void fail(const Error& error, FrameResult& result);
+  void read(const inference::Job& job, const Active& active, const LiveSettings& live,
+            FrameResult& result);
   /// Takes a frame's scores into the smoothed ones, which become its labels; notes when another
   /// class holds.
   void smooth(FrameResult& result, const inference::Job& job, const Active& active,
@@ -75,7 +77,11 @@ class Outlet {
   Label holds_;                           // the class that holds, as it was when it began to
   std::optional<Label> held_before_;      // when that is news
   std::vector<float> scores_;             // of the last frame
+  std::vector<inference::Score> best_;    // of them; like scores_ and result_ kept for its memory
+  FrameResult result_;                    // of the last frame
   Error failure_;                         // of the last failed frame
+  bool has_ended_ = false;                // an ERROR was posted: no other one follows it
+  bool lost_ = false;                     // and none after a flush either: the device is lost
   std::shared_ptr<const Active> active_;  // of the last frame
   std::deque<Late> late_;
   std::uint64_t number_ = 0;  // of the next frame

@@ -29,9 +29,11 @@ constexpr std::string_view status_name(FrameStatus status) {
 
 /// One class with its score.
 struct Label {
-  int index = -1;    ///< class
-  std::string text;  ///< category, UTF-8; the index as text where the entry has no categories
-  float score = 0;   ///< softmax probability, 0..1
+  int index = -1;  ///< class
+  /// Category, UTF-8; the index as text where the entry has no categories. With a zero behind it,
+  /// of memory that stays (a literal, g_intern_string()): labels are copied for every frame.
+  std::string_view text = "";
+  float score = 0;  ///< softmax probability, 0..1
 
   bool operator==(const Label&) const = default;
 };
@@ -44,6 +46,16 @@ struct FrameResult {
   std::vector<Label> labels;     ///< highest score first, at most top-k, none below the threshold
   std::uint32_t age = 0;         ///< frames between the one that was classified and this one
   std::uint64_t latency_ns = 0;  ///< from the mapped frame to the labels; 0 when not classified
+
+  /// As new, in the memory that it has.
+  void clear() {
+    status = FrameStatus::kGap;
+    reason.clear();
+    raw.clear();
+    labels.clear();
+    age = 0;
+    latency_ns = 0;
+  }
 };
 
 /// Counts of one kind.

@@ -21,6 +21,15 @@ int percent(std::uint64_t done, std::uint64_t total) {
   return static_cast<int>(std::min<std::uint64_t>(100, done * 100 / total));
 }
 
+/// How many buffers there are of this one's pool; 0: as many as are wanted.
+std::size_t pool_size(const GstBuffer* buffer) {
+  if (!buffer->pool) return 0;
+  guint max = 0;
+  const StructurePtr config(gst_buffer_pool_get_config(buffer->pool));
+  gst_buffer_pool_config_get_params(config.get(), nullptr, nullptr, nullptr, &max);
+  return max;
+}
+
 std::shared_ptr<GstElement> hold(GstElement* element) {
   return {GST_ELEMENT(gst_object_ref(element)), gst_object_unref};
 }
@@ -63,9 +72,9 @@ Loading::Source source_for(const Choice& choice, const Settings& settings) {
   const int side = choice.recipe.crop_size;
   Loading::Source source;
   source.key = [spec, side, share = settings.share,
-                group = settings.model_id]() -> Result<std::string> {
+                group = settings.model_id](const CancelCheck& cancelled) -> Result<std::string> {
     if (!share) return std::string();
-    return inference::model_key(*spec, side, group);
+    return inference::model_key(*spec, side, group, cancelled);
   };
   source.load = [spec, side, offline = settings.offline] {
     return inference::model_loader(std::move(*spec), side, offline);
@@ -118,7 +127,8 @@ std::shared_ptr<const Active> Run::activate(Choice choice,
   const inference::BatchTerms terms{.size = settings_.batch_size,
                                     .timeout = std::chrono::nanoseconds(settings_.batch_timeout_ns),
                                     .in_flight = settings_.max_in_flight};
-  auto made = std::make_shared<const Active>(choice, std::move(model), name_, terms);
+  const std::shared_ptr<const Active> made = inference::DeferredEnd::share(
+      ends_, std::make_unique<const Active>(choice, std::move(model), name_, terms));
   const std::lock_guard lock(mutex_);
   choice_ = std::move(choice);
   active_ = made;
@@ -226,6 +236,7 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
   const std::shared_ptr<const Active> active = current();
   // Those of before a refusal downstream were cancelled.
   if (cancelled_.exchange(false)) intake_.forget_jobs();
+  const std::size_t most = settings_.batch_timeout_ns > 0 ? pool_size(buffer.get()) : 0;
   Passing frame = intake_.judge(std::move(buffer), active, live, *counters_);
   jobs_.clear();
   if (frame.job) jobs_.push_back(frame.job);
@@ -243,15 +254,18 @@ GstFlowReturn Run::accept(BufferRef buffer, const LiveSettings& live) {
     counters_->flushed(1);
     return flow_;
   }
-  if (jobs_.empty()) return GST_FLOW_OK;
-  for (const inference::JobRef& job : jobs_) {
-    job->completion = queue_;
-    job->id = *id;
+  if (!jobs_.empty()) {
+    for (const inference::JobRef& job : jobs_) {
+      job->completion = queue_;
+      job->id = *id;
+    }
+    active->submit(jobs_);
+    jobs_.clear();
+    // Until these are done, all other frames are "busy".
+    if (settings_.latency_mode == LatencyMode::kLive) active->set_quiet(true);
   }
-  active->submit(jobs_);
-  jobs_.clear();
-  // Until these are done, all other frames are "busy".
-  if (settings_.latency_mode == LatencyMode::kLive) active->set_quiet(true);
+  // Upstream has no buffer left for another picture: none comes before one of these has left.
+  if (most > 0 && queue_->size() >= most) active->hurry();
   return GST_FLOW_OK;
 }
 
@@ -276,6 +290,9 @@ bool Run::pass(EventRef event) {
       intake_.forget();
       break;
     case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE:
+      // Behind the last frame of a segment that is played in a loop nothing comes, either, until
+      // somebody who has heard of it seeks.
       if (const auto seat = active()) {
         seat->hurry();
         seat->set_quiet(true);
@@ -365,7 +382,7 @@ bool Run::resume() {
 }
 
 /// At once: whoever resumes comes before or after.
-std::deque<StreamQueue::Entry> Run::stop_with(GstFlowReturn flow) {
+std::vector<StreamQueue::Entry> Run::stop_with(GstFlowReturn flow) {
   const std::lock_guard lock(mutex_);
   flow_ = flow;
   return queue_->close();
@@ -387,7 +404,7 @@ bool Run::keep(const StreamItem& item) {
   return gst_pad_store_sticky_event(source_, event) == GST_FLOW_OK;
 }
 
-void Run::discard(const std::deque<StreamQueue::Entry>& rest) {
+void Run::discard(const std::vector<StreamQueue::Entry>& rest) {
   if (const auto seat = active()) seat->cancel();
   cancelled_ = true;
   std::uint64_t frames = 0;
@@ -410,7 +427,7 @@ void Run::begin_flush() {
 }
 
 void Run::halt() {
-  const std::deque<StreamQueue::Entry> rest = stop_with(GST_FLOW_FLUSHING);
+  const std::vector<StreamQueue::Entry> rest = stop_with(GST_FLOW_FLUSHING);
   // Waits for the source thread: an event that it pushes is older than those that are kept.
   gst_pad_pause_task(source_);
   discard(rest);

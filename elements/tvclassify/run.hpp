@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,6 +15,7 @@
 
 #include "elements/common/announcer.hpp"
 #include "elements/common/gst_ptr.hpp"
+#include "elements/inference/deferred_end.hpp"
 #include "elements/tvclassify/active.hpp"
 #include "elements/tvclassify/choice.hpp"
 #include "elements/tvclassify/counters.hpp"
@@ -116,10 +116,13 @@ class Run {
   std::string about() const;
   void measure();
   void tell_latency();
-  std::deque<StreamQueue::Entry> stop_with(GstFlowReturn flow);
+  std::vector<StreamQueue::Entry> stop_with(GstFlowReturn flow);
   bool keep(const StreamItem& item);
-  void discard(const std::deque<StreamQueue::Entry>& rest);
+  void discard(const std::vector<StreamQueue::Entry>& rest);
 
+  /// Models that gave way to others: neither of the stream's threads waits for their inference.
+  /// First: its end, which waits, is the last of the run.
+  const std::shared_ptr<inference::DeferredEnd> ends_ = std::make_shared<inference::DeferredEnd>();
   GstElement* const element_;
   GstPad* const source_;
   const GstTaskFunction loop_;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "model_registry/cancel.hpp"
 #include "model_registry/checkpoint/tensor.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/io/file.hpp"
@@ -43,8 +44,8 @@ struct Checkpoint {
 };
 
 /// Parses a file. Fails: BadCheckpoint, naming the path, record, byte offset and what was refused;
-/// Unavailable when memory runs out. CPU time is linear in the file's size; memory at most the file
-/// plus 64 MiB.
+/// Unavailable when memory runs out; Cancelled, asked before each storage. CPU time is linear in
+/// the file's size; memory at most the file plus 64 MiB.
 ///
 /// What is read: dicts and ordered dicts (keys: strings, integers), lists, tuples, tensors,
 /// parameters, quantised tensors, numbers of 64 bits, bools, strings, None, dtypes. Lists and
@@ -55,7 +56,7 @@ struct Checkpoint {
 ///
 /// Every record of a zip file that is used is held against its CRC-32. Legacy files carry no
 /// checksum: a damaged one may be read with other values, and only its digest tells.
-Result<Checkpoint> read_checkpoint(const FileBytes& file);
+Result<Checkpoint> read_checkpoint(const FileBytes& file, const CancelCheck& cancelled = {});
 
 /// Writes a tensor so that Python's torch.load(weights_only=True) reads it back; zip format,
 /// written beside the target and renamed, so that a reader sees the old file or the new one. The

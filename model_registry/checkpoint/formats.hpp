@@ -7,7 +7,8 @@
 namespace tv::checkpoint {
 
 /// torch >= 1.6: a zip archive `<folder>/data.pkl`, `<folder>/data/<key>`, `<folder>/version`.
-Result<Checkpoint> read_zip_checkpoint(const FileBytes& file, Budget& budget);
+Result<Checkpoint> read_zip_checkpoint(const FileBytes& file, Budget& budget,
+                                       const CancelCheck& cancelled = {});
 
 /// torch < 1.6, or _use_new_zipfile_serialization=False: five pickles and the raw storages, one
 /// after the other.

@@ -97,14 +97,15 @@ const CheckpointValue* Checkpoint::find(std::string_view name) const {
   return nullptr;
 }
 
-Result<Checkpoint> read_checkpoint(const FileBytes& file) {
+Result<Checkpoint> read_checkpoint(const FileBytes& file, const CancelCheck& cancelled) {
   try {
     const std::string_view head(reinterpret_cast<const char*>(file.data.get()), file.size);
     if (head.empty())
       return Error{Code::kBadCheckpoint, checkpoint::printable(file.path) + ": the file is empty",
                    std::string(checkpoint::kDamagedHint)};
     checkpoint::Budget budget;
-    if (head.starts_with("PK\x03\x04")) return checkpoint::read_zip_checkpoint(file, budget);
+    if (head.starts_with("PK\x03\x04"))
+      return checkpoint::read_zip_checkpoint(file, budget, cancelled);
     if (head.size() >= sizeof kLegacyMagic &&
         std::memcmp(head.data(), kLegacyMagic, sizeof kLegacyMagic) == 0)
       return checkpoint::read_legacy_checkpoint(file, budget);

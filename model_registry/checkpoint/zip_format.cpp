@@ -17,8 +17,8 @@ constexpr std::string_view kTorchScriptHint =
 
 class ZipCheckpoint {
  public:
-  ZipCheckpoint(const FileBytes& file, Budget& budget)
-      : file_(file), budget_(budget), place_{file.path, {}, 0} {}
+  ZipCheckpoint(const FileBytes& file, Budget& budget, const CancelCheck& cancelled)
+      : file_(file), budget_(budget), cancelled_(cancelled), place_{file.path, {}, 0} {}
 
   Result<Checkpoint> run() {
     TV_ASSIGN_OR_RETURN(records_, read_zip_directory(file_.span(), file_.path, budget_));
@@ -55,6 +55,7 @@ class ZipCheckpoint {
 
   const FileBytes& file_;
   Budget& budget_;
+  const CancelCheck& cancelled_;
   Place place_;
   std::vector<ZipRecord> records_;
   std::string_view folder_;
@@ -131,6 +132,8 @@ Status ZipCheckpoint::find_blob(Blob& blob, const Place& place, std::uint64_t at
                   "storage " + quoted(blob.key) + " of " + std::to_string(blob.numel) + " x " +
                       std::string(dtype_name(blob.dtype)) + ", but its record has " +
                       std::to_string(record->size) + " bytes");
+  // Its checksum takes time.
+  TV_RETURN_IF_ERROR(check_cancelled(cancelled_, "reading " + printable(file_.path)));
   TV_ASSIGN_OR_RETURN(RecordBytes data, open_record(file_.span(), file_.path, *record, budget_));
   blob.data = data.data;
   blob.owner = data.owner ? std::move(data.owner) : file_.data;
@@ -139,8 +142,9 @@ Status ZipCheckpoint::find_blob(Blob& blob, const Place& place, std::uint64_t at
 
 }  // namespace
 
-Result<Checkpoint> read_zip_checkpoint(const FileBytes& file, Budget& budget) {
-  return ZipCheckpoint(file, budget).run();
+Result<Checkpoint> read_zip_checkpoint(const FileBytes& file, Budget& budget,
+                                       const CancelCheck& cancelled) {
+  return ZipCheckpoint(file, budget, cancelled).run();
 }
 
 }  // namespace tv::checkpoint

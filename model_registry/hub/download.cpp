@@ -178,7 +178,7 @@ void report_progress(Exchange& exchange, bool last) {
 // Runs the transfer to its end. nullopt: cancelled, or the process is exiting.
 std::optional<CURLcode> drive(Transfer& transfer, Exchange& exchange) {
   for (int running = 1; running != 0;) {
-    if (exchange.options.cancel != nullptr && *exchange.options.cancel) return std::nullopt;
+    if (exchange.options.is_cancelled()) return std::nullopt;
     const std::optional<CURLMcode> step = transfer.perform(running);
     if (!step) return std::nullopt;
     if (*step != CURLM_OK) return CURLE_FAILED_INIT;

@@ -35,8 +35,8 @@ struct Entry {
   }
 };
 
-bool cancelled(const FetchOptions& options) {
-  return options.cancel != nullptr && *options.cancel;
+Result<FileBytes> read_whole(const std::string& path, const FetchOptions& options) {
+  return read_file(path, kLargestFile, [&] { return options.is_cancelled(); });
 }
 
 Error cancelled_error(const Entry& entry) {
@@ -68,10 +68,10 @@ bool back_off(std::chrono::milliseconds time, const FetchOptions& options) {
   const auto end = std::chrono::steady_clock::now() + time;
   constexpr std::chrono::milliseconds kSlice{20};
   for (auto now = end - time; now < end; now = std::chrono::steady_clock::now()) {
-    if (cancelled(options)) return true;
+    if (options.is_cancelled()) return true;
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - now, kSlice));
   }
-  return cancelled(options);
+  return options.is_cancelled();
 }
 
 // One attempt: a fresh temporary file, hashed while written, read back, given its name. The bytes
@@ -92,7 +92,7 @@ std::optional<DownloadFailure> attempt(const Entry& entry, const io::Descriptor&
         {Code::kBadDigest, "found " + digest_text(entry, temp.size(), streamed), ""}, false};
   if (Status status = temp.sync(); !status)
     return DownloadFailure{std::move(status.error()), false};
-  Result<FileBytes> bytes = read_file(temp.path());
+  Result<FileBytes> bytes = read_whole(temp.path(), options);
   if (!bytes) return DownloadFailure{std::move(bytes.error()), false};
   if (bytes->sha256 != streamed)
     return DownloadFailure{{Code::kUnreadable,
@@ -137,14 +137,16 @@ std::optional<FileIdentity> identity(const std::string& path) {
 
 // The cached file: verified bytes; nothing when there is none, or a wrong one which has been set
 // aside (`note` says so then).
-Result<std::optional<FileBytes>> read_cached(const Entry& entry, std::string& note) {
+Result<std::optional<FileBytes>> read_cached(const Entry& entry, const FetchOptions& options,
+                                             std::string& note) {
   constexpr int kTries = 3;  // a file that is replaced while we look at it is looked at again
   for (int number = 0; number < kTries; ++number) {
     const std::optional<FileIdentity> before = identity(entry.path);
     if (!before) return std::optional<FileBytes>();
-    Result<FileBytes> bytes = read_file(entry.path);
+    Result<FileBytes> bytes = read_whole(entry.path, options);
     if (bytes && digest_matches(bytes->sha256, entry.weights.sha256))
       return std::optional<FileBytes>(std::move(*bytes));
+    if (!bytes && bytes.error().code == Code::kCancelled) return cancelled_error(entry);
     if (!bytes && bytes.error().code == Code::kNotFound) continue;
     if (!bytes && !before->empty) {
       Error error = std::move(bytes.error());
@@ -167,8 +169,8 @@ Result<std::optional<FileBytes>> read_cached(const Entry& entry, std::string& no
 }
 
 // A user-defined entry's own file is used where it lies and never touched.
-Result<FileBytes> read_local(const Weights& weights) {
-  Result<FileBytes> bytes = read_file(std::string(weights.file));
+Result<FileBytes> read_local(const Weights& weights, const FetchOptions& options) {
+  Result<FileBytes> bytes = read_whole(std::string(weights.file), options);
   if (!bytes) {
     bytes.error().what = weights.name() + ": " + bytes.error().what;
     return bytes;
@@ -218,15 +220,15 @@ Result<Entry> make_entry(const Weights& weights) {
 }  // namespace
 
 Result<FileBytes> fetch(const Weights& weights, const FetchOptions& options, const Limits& limits) {
-  if (!weights.file.empty()) return read_local(weights);
+  if (!weights.file.empty()) return read_local(weights, options);
   TV_ASSIGN_OR_RETURN(const Entry entry, make_entry(weights));
-  if (cancelled(options)) return cancelled_error(entry);
+  if (options.is_cancelled()) return cancelled_error(entry);
   if (Status folder = check_cache_folder(entry.folder); !folder) {
     folder.error().what = "cannot fetch " + entry.name + ": " + folder.error().what;
     return std::move(folder.error());
   }
   std::string note;
-  TV_ASSIGN_OR_RETURN(std::optional<FileBytes> cached, read_cached(entry, note));
+  TV_ASSIGN_OR_RETURN(std::optional<FileBytes> cached, read_cached(entry, options, note));
   if (cached) return std::move(*cached);
   Result<FileBytes> fetched =
       options.offline

@@ -20,6 +20,7 @@ struct FetchOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   /// Set to true from any thread to stop within about 100 ms; the call then fails with Cancelled.
   const std::atomic<bool>* cancel = nullptr;
+  bool is_cancelled() const { return cancel != nullptr && *cancel; }
   bool offline = false;  ///< never touch the network
 };
 

@@ -37,11 +37,12 @@ Error open_error(const std::string& path, int error) {
 }
 
 // Reads exactly `size` bytes and expects the end behind them.
-Status read_all(int fd, const std::string& path, std::byte* out, std::size_t size,
-                io::Sha256& hash) {
+Status read_all(int fd, const std::string& path, std::byte* out, std::size_t size, io::Sha256& hash,
+                const CancelCheck& cancelled) {
   constexpr std::size_t kChunk = std::size_t{1} << 20;  // hashed while it is still in the cache
   std::size_t done = 0;
   while (true) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "reading " + io::printable(path)));
     std::byte beyond;
     std::byte* target = done < size ? out + done : &beyond;
     const ssize_t count = ::read(fd, target, done < size ? std::min(kChunk, size - done) : 1);
@@ -59,7 +60,8 @@ Status read_all(int fd, const std::string& path, std::byte* out, std::size_t siz
 
 }  // namespace
 
-Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
+Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size,
+                            const CancelCheck& cancelled) {
   constexpr std::size_t kAlignment = 64;
   if (path.empty() || path.find('\0') != path.npos)
     return Error{Code::kNotFound, "an empty path, or one with a NUL byte, names no file", ""};
@@ -84,7 +86,7 @@ Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size) {
         Code::kUnavailable,
         io::printable(path) + ": not enough memory for its " + std::to_string(size) + " bytes", ""};
   io::Sha256 hash;
-  TV_RETURN_IF_ERROR(read_all(file.get(), path, data.get(), size, hash));
+  TV_RETURN_IF_ERROR(read_all(file.get(), path, data.get(), size, hash, cancelled));
   std::string digest = hash.finish();
   if (digest.empty() && io::is_exiting())
     return Error{Code::kCancelled, io::printable(path) + ": the process is exiting", ""};

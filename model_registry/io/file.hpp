@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "model_registry/cancel.hpp"
 #include "model_registry/error.hpp"
 
 namespace tv {
@@ -20,10 +21,13 @@ struct FileBytes {
   std::span<const std::byte> span() const { return {data.get(), size}; }
 };
 
+/// Bytes of the largest file that is read; the largest published one has 2.5 GiB.
+inline constexpr std::uint64_t kLargestFile = std::uint64_t{8} << 30;
+
 /// Reads a regular file (no directory, FIFO or device; never blocks on open). At most `max_size`
-/// bytes. Fails: NotFound, Unreadable (empty files too), Unavailable (no memory), each with the
-/// path.
-Result<FileBytes> read_file(const std::string& path,
-                            std::uint64_t max_size = std::uint64_t{8} << 30);
+/// bytes. Fails: NotFound, Unreadable (empty files too), Unavailable (no memory), Cancelled, each
+/// with the path.
+Result<FileBytes> read_file(const std::string& path, std::uint64_t max_size = kLargestFile,
+                            const CancelCheck& cancelled = {});
 
 }  // namespace tv

@@ -27,11 +27,13 @@ struct Prepared {
 };
 
 // One node after the other: a folded weight is gone when it is reordered, before the next is made.
-Prepared prepare_nodes(const graph::Graph& graph, const Parameters& parameters) {
+Result<Prepared> prepare_nodes(const graph::Graph& graph, const Parameters& parameters,
+                               const CancelCheck& cancelled) {
   Prepared prepared{std::vector<Layer>(graph.nodes.size()),
                     std::vector<std::vector<Tensor>>(graph.nodes.size())};
   const std::vector<bool> fixed = fixed_nodes(graph);
   for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "preparing a network"));
     const graph::Node& node = graph.nodes[id];
     std::vector<Tensor> params = node_parameters(graph, node, parameters);
     if (fixed[id]) {
@@ -46,9 +48,10 @@ Prepared prepare_nodes(const graph::Graph& graph, const Parameters& parameters) 
 
 class FusedExecutor final : public GraphExecutor {
  public:
-  FusedExecutor(graph::Graph graph, const Parameters& parameters)
-      : graph_(graph::optimize(std::move(graph))),
-        prepared_(prepare_nodes(graph_, parameters)),
+  /// `graph`: optimised.
+  FusedExecutor(graph::Graph graph, Prepared prepared)
+      : graph_(std::move(graph)),
+        prepared_(std::move(prepared)),
         values_(graph_, prepared_.fixed_params) {}
 
   Tensor run(const Tensor& input) override {
@@ -89,9 +92,13 @@ class FusedExecutor final : public GraphExecutor {
 
 }  // namespace
 
-std::unique_ptr<GraphExecutor> make_fused_executor(graph::Graph graph,
-                                                   const Parameters& parameters) {
-  return std::make_unique<FusedExecutor>(std::move(graph), parameters);
+Result<std::unique_ptr<GraphExecutor>> make_fused_executor(graph::Graph graph,
+                                                           const Parameters& parameters,
+                                                           const CancelCheck& cancelled) {
+  graph = graph::optimize(std::move(graph));
+  TV_ASSIGN_OR_RETURN(Prepared prepared, prepare_nodes(graph, parameters, cancelled));
+  return std::unique_ptr<GraphExecutor>(
+      std::make_unique<FusedExecutor>(std::move(graph), std::move(prepared)));
 }
 
 }  // namespace tv::inference

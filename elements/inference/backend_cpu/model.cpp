@@ -50,10 +50,18 @@ class CpuModel final : public LoadedModel {
     if (!freed) static_cast<void>(state_.release());  // LibTorch is going away: leave it the memory
   }
 
+  Status prepare(const Shape& shape, const CancelCheck& cancelled) override {
+    return guarded("preparing " + network_->builder(), [&]() -> Status {
+      TV_RETURN_IF_ERROR(executor_for(shape, cancelled));
+      arm_exit_gate();
+      return {};
+    });
+  }
+
   Result<std::vector<float>> run(std::span<const float> input, const Shape& shape) override {
     return guarded("running " + network_->builder(), [&]() -> Result<std::vector<float>> {
       TV_RETURN_IF_ERROR(check_input(input, shape));
-      TV_ASSIGN_OR_RETURN(GraphExecutor* const executor, executor_for(shape));
+      TV_ASSIGN_OR_RETURN(GraphExecutor* const executor, executor_for(shape, {}));
       // from_blob wants a mutable pointer; executors do not write to their input.
       const at::Tensor x = at::from_blob(const_cast<float*>(input.data()), shape, at::kFloat);
       const at::Tensor logits = executor->run(x);
@@ -81,7 +89,7 @@ class CpuModel final : public LoadedModel {
                  "expected [N, 3, H, W] and as many numbers"};
   }
 
-  Result<GraphExecutor*> executor_for(const Shape& shape) {
+  Result<GraphExecutor*> executor_for(const Shape& shape, const CancelCheck& cancelled) {
     auto& prepared = state_->prepared;
     for (auto entry = prepared.begin(); entry != prepared.end(); ++entry) {
       if (entry->shape != shape) continue;
@@ -90,19 +98,22 @@ class CpuModel final : public LoadedModel {
     }
     TV_ASSIGN_OR_RETURN(graph::Graph graph, network_->trace(shape));
     if (kind_ == Executor::kReference && passes_) graph = passes_(std::move(graph));
-    prepared.push_front({shape, make_executor(std::move(graph))});
+    TV_ASSIGN_OR_RETURN(auto executor, make_executor(std::move(graph), cancelled));
+    prepared.push_front({shape, std::move(executor)});
     if (prepared.size() > kPreparedShapes) prepared.pop_back();
     return prepared.front().executor.get();
   }
 
-  std::unique_ptr<GraphExecutor> make_executor(graph::Graph graph) const {
+  Result<std::unique_ptr<GraphExecutor>> make_executor(graph::Graph graph,
+                                                       const CancelCheck& cancelled) const {
     if (network_->int8()) {
       if (kind_ == Executor::kFused) graph = graph::optimize(std::move(graph));
-      return make_quantized_executor(std::move(graph), state_->parameters, network_->backend());
+      return make_quantized_executor(std::move(graph), state_->parameters, network_->backend(),
+                                     cancelled);
     }
-    return kind_ == Executor::kReference
-               ? make_reference_executor(std::move(graph), state_->parameters)
-               : make_fused_executor(std::move(graph), state_->parameters);
+    if (kind_ == Executor::kReference)
+      return make_reference_executor(std::move(graph), state_->parameters);
+    return make_fused_executor(std::move(graph), state_->parameters, cancelled);
   }
 
   std::shared_ptr<const graph::Network> network_;
@@ -111,24 +122,28 @@ class CpuModel final : public LoadedModel {
   std::unique_ptr<State> state_;
 };
 
-Result<Parameters> random_int8_parameters(const graph::Network& network, std::uint64_t seed) {
+Result<Parameters> random_int8_parameters(const graph::Network& network, std::uint64_t seed,
+                                          const CancelCheck& cancelled) {
   const at::Generator generator = at::detail::createCPUGenerator(seed);
-  const Parameters floats = random_parameters(*network.source(), generator);
+  TV_ASSIGN_OR_RETURN(const Parameters floats,
+                      random_parameters(*network.source(), generator, cancelled));
   return network.source()->form() == graph::Form::kQuantizationAware
-             ? converted_parameters(network, floats)
-             : calibrated_parameters(network, floats, generator);
+             ? converted_parameters(network, floats, cancelled)
+             : calibrated_parameters(network, floats, generator, cancelled);
 }
 
 Result<Parameters> parameters_of(const LoadRequest& request) {
   const graph::Network& network = *request.network;
   if (!request.tensors) {
-    if (network.int8()) return random_int8_parameters(network, request.seed);
-    return random_parameters(network, at::detail::createCPUGenerator(request.seed));
+    if (network.int8()) return random_int8_parameters(network, request.seed, request.cancelled);
+    return random_parameters(network, at::detail::createCPUGenerator(request.seed),
+                             request.cancelled);
   }
   const graph::Network& file = graph::bound_network(*request.tensors, network);
-  if (&file == &network) return bound_parameters(network, *request.tensors);
-  TV_ASSIGN_OR_RETURN(const Parameters floats, bound_parameters(file, *request.tensors));
-  return converted_parameters(network, floats);
+  if (&file == &network) return bound_parameters(network, *request.tensors, request.cancelled);
+  TV_ASSIGN_OR_RETURN(const Parameters floats,
+                      bound_parameters(file, *request.tensors, request.cancelled));
+  return converted_parameters(network, floats, request.cancelled);
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ struct Range {
 constexpr Range kCalibrated = {0, 127};  // of activations; fbgemm's additions need the spare bit
 constexpr Range kTrained = {0, 255};
 constexpr Range kWeights = {-128, 127};
+constexpr std::string_view kQuantizing = "quantising a network";
 constexpr std::int64_t kCalibrationSide = 299;                     // pixels
 constexpr double kAveraging = 0.01;                                // of a moving observer
 constexpr float kEpsilon = std::numeric_limits<float>::epsilon();  // the smallest scale
@@ -162,18 +163,20 @@ Tensor quantize_by_channel(const Tensor& weight) {
 class Calibration {
  public:
   Calibration(const graph::Network& network, const std::map<std::string, Layer>& layers,
-              Parameters& result)
-      : network_(network), layers_(layers), result_(result) {}
+              Parameters& result, const CancelCheck& cancelled)
+      : network_(network), layers_(layers), result_(result), cancelled_(cancelled) {}
 
-  void run(const graph::Graph& graph, const Tensor& pixels) {
+  Status run(const graph::Graph& graph, const Tensor& pixels) {
     std::vector<Tensor> values = {pixels};
     for (std::size_t id = 1; id < graph.nodes.size(); ++id) {
+      TV_RETURN_IF_ERROR(check_cancelled(cancelled_, kQuantizing));
       const graph::Node& node = graph.nodes[id];
       std::vector<Tensor> inputs;
       for (const int input : node.inputs) inputs.push_back(values[static_cast<std::size_t>(input)]);
       values.push_back(compute(node, inputs));
       if (!node.params.empty()) observe(node, values.back());
     }
+    return {};
   }
 
  private:
@@ -229,6 +232,7 @@ class Calibration {
   const graph::Network& network_;
   const std::map<std::string, Layer>& layers_;
   Parameters& result_;
+  const CancelCheck& cancelled_;
 };
 
 // Scale 1 and zero point 0: what stays where nothing was observed (heads that inference does not
@@ -244,14 +248,16 @@ Parameters blank(const graph::Network& network) {
 }
 
 template <typename Quantize>
-void set_layers(const graph::Network& network, const std::map<std::string, Layer>& layers,
-                Parameters& result, Quantize quantize) {
+Status set_layers(const graph::Network& network, const std::map<std::string, Layer>& layers,
+                  Parameters& result, const CancelCheck& cancelled, Quantize quantize) {
   for (std::size_t i = 0; i < result.size(); ++i) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, kQuantizing));
     const graph::Parameter& declared = network.parameters()[i];
     const std::string owner = owner_of(declared.name);
     if (declared.dtype == DType::kQInt8) result[i] = quantize(owner, layers.at(owner).weight);
     if (declared.name.ends_with(".bias")) result[i] = layers.at(owner).bias.clone();
   }
+  return {};
 }
 
 // ---- quantisation-aware training ----
@@ -301,23 +307,26 @@ Error no_range(const graph::Network& network, const std::string& name) {
 }  // namespace
 
 Result<Parameters> calibrated_parameters(const graph::Network& network, const Parameters& floats,
-                                         at::Generator generator) {
+                                         at::Generator generator, const CancelCheck& cancelled) {
   TV_ASSIGN_OR_RETURN(graph::Graph graph,
                       network.trace({1, 3, kCalibrationSide, kCalibrationSide}));
   const Tensor pixels =
       at::empty({1, 3, kCalibrationSide, kCalibrationSide}, at::kFloat).uniform_(0, 1, generator);
   const auto layers = folded_layers(network, Named(*network.source(), floats));
   Parameters result = blank(network);
-  Calibration(network, layers, result).run(graph::optimize(std::move(graph)), pixels);
+  TV_RETURN_IF_ERROR(Calibration(network, layers, result, cancelled)
+                         .run(graph::optimize(std::move(graph)), pixels));
   const bool by_channel = network.backend() == graph::QuantizedBackend::kFbgemm;
-  set_layers(network, layers, result, [&](const std::string&, const Tensor& weight) {
+  const auto quantize = [&](const std::string&, const Tensor& weight) {
     return by_channel ? quantize_by_channel(weight)
                       : quantize_by_tensor(weight, look(weight), kEpsilon);
-  });
+  };
+  TV_RETURN_IF_ERROR(set_layers(network, layers, result, cancelled, quantize));
   return result;
 }
 
-Result<Parameters> converted_parameters(const graph::Network& network, const Parameters& floats) {
+Result<Parameters> converted_parameters(const graph::Network& network, const Parameters& floats,
+                                        const CancelCheck& cancelled) {
   const Named named(*network.source(), floats);
   const auto layers = folded_layers(network, named);
   Parameters result = blank(network);
@@ -334,14 +343,16 @@ Result<Parameters> converted_parameters(const graph::Network& network, const Par
     result[i].fill_(scale ? scales.scale : scales.zero_point);
   }
   for (const auto& [name, layer] : layers) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, kQuantizing));
     const std::string observer = name + ".weight_fake_quant";
     if (sight_of(TrainedObserver(named, observer).seen_with(layer.weight)) != Sight::kRange)
       return no_range(network, observer + ".activation_post_process");
   }
-  set_layers(network, layers, result, [&](const std::string& name, const Tensor& weight) {
+  const auto quantize = [&](const std::string& name, const Tensor& weight) {
     const TrainedObserver trained(named, name + ".weight_fake_quant");
     return quantize_by_tensor(weight, trained.seen_with(weight), trained.eps());
-  });
+  };
+  TV_RETURN_IF_ERROR(set_layers(network, layers, result, cancelled, quantize));
   return result;
 }
 

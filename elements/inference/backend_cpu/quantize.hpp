@@ -1,4 +1,5 @@
-// int8 numbers from float ones, as torch.ao.quantization makes them. Call inside guarded().
+// int8 numbers from float ones, as torch.ao.quantization makes them. Call inside guarded(). Both
+// ask before each layer whether to go on, and fail with Cancelled.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -13,11 +14,13 @@ namespace tv::inference {
 /// activations 0..127, of weights -128..127, for each output channel (fbgemm) or for all (qnnpack).
 /// `floats`: of network.source(). Fails: InvalidArgument (trace).
 Result<Parameters> calibrated_parameters(const graph::Network& network, const Parameters& floats,
-                                         at::Generator generator);
+                                         at::Generator generator,
+                                         const CancelCheck& cancelled = {});
 
 /// torch.ao.quantization.convert of a quantisation-aware network: scales are those that training
 /// observed; a weight's observer looks once more unless the file says that it is off. `floats`: of
 /// network.source(). Fails: BadCheckpoint where an observer holds no range.
-Result<Parameters> converted_parameters(const graph::Network& network, const Parameters& floats);
+Result<Parameters> converted_parameters(const graph::Network& network, const Parameters& floats,
+                                        const CancelCheck& cancelled = {});
 
 }  // namespace tv::inference

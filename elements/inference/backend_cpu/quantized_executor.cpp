@@ -143,22 +143,31 @@ Tensor run_quantized(const graph::Node& node, const Prepared& p,
   }
 }
 
+/// The nodes that have a scale; what is packed of `params` is cleared.
+Result<std::vector<std::optional<Prepared>>> prepare_nodes(const graph::Graph& graph,
+                                                           at::QEngine engine,
+                                                           std::vector<std::vector<Tensor>>& params,
+                                                           const CancelCheck& cancelled) {
+  const EngineLease lease(engine);
+  std::vector<std::optional<Prepared>> prepared(graph.nodes.size());
+  for (std::size_t id = 0; id < graph.nodes.size(); ++id) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "preparing a network"));
+    if (!has_qparams(graph.nodes[id].op)) continue;
+    prepared[id] = prepare(graph.nodes[id], params[id]);
+    params[id].clear();
+  }
+  return prepared;
+}
+
 class QuantizedExecutor final : public GraphExecutor {
  public:
-  QuantizedExecutor(graph::Graph graph, const Parameters& parameters,
-                    graph::QuantizedBackend backend)
+  QuantizedExecutor(graph::Graph graph, at::QEngine engine, std::vector<std::vector<Tensor>> params,
+                    std::vector<std::optional<Prepared>> prepared)
       : graph_(std::move(graph)),
-        engine_(engine_for(backend)),
-        params_(resolve_parameters(graph_, parameters)),
-        prepared_(graph_.nodes.size()),
-        values_(graph_, params_) {
-    const EngineLease lease(engine_);
-    for (std::size_t id = 0; id < graph_.nodes.size(); ++id) {
-      if (!has_qparams(graph_.nodes[id].op)) continue;
-      prepared_[id] = prepare(graph_.nodes[id], params_[id]);
-      params_[id].clear();  // packed now
-    }
-  }
+        engine_(engine),
+        params_(std::move(params)),
+        prepared_(std::move(prepared)),
+        values_(graph_, params_) {}
 
   Tensor run(const Tensor& input) override {
     const EngineLease lease(engine_);
@@ -188,10 +197,15 @@ class QuantizedExecutor final : public GraphExecutor {
 
 }  // namespace
 
-std::unique_ptr<GraphExecutor> make_quantized_executor(graph::Graph graph,
-                                                       const Parameters& parameters,
-                                                       graph::QuantizedBackend backend) {
-  return std::make_unique<QuantizedExecutor>(std::move(graph), parameters, backend);
+Result<std::unique_ptr<GraphExecutor>> make_quantized_executor(graph::Graph graph,
+                                                               const Parameters& parameters,
+                                                               graph::QuantizedBackend backend,
+                                                               const CancelCheck& cancelled) {
+  const at::QEngine engine = engine_for(backend);
+  std::vector<std::vector<Tensor>> params = resolve_parameters(graph, parameters);
+  TV_ASSIGN_OR_RETURN(auto prepared, prepare_nodes(graph, engine, params, cancelled));
+  return std::unique_ptr<GraphExecutor>(std::make_unique<QuantizedExecutor>(
+      std::move(graph), engine, std::move(params), std::move(prepared)));
 }
 
 }  // namespace tv::inference

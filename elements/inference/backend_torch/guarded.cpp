@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "elements/inference/backend_torch/sticky_error.hpp"
 #include "model_registry/io/exit_gate.hpp"
 
 namespace tv::inference {
@@ -45,11 +46,14 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
+constexpr std::string_view kOutOfMemory = "out of memory: use smaller images or a smaller model";
+
 Error device_or_internal(std::string_view doing, std::string_view text) {
   const bool memory = text.find("allocate memory") != std::string_view::npos ||
-                      text.find("not enough memory") != std::string_view::npos;
+                      text.find("not enough memory") != std::string_view::npos ||
+                      text.find("out of memory") != std::string_view::npos;
   const std::string what = std::string(doing) + ": " + first_line(text);
-  if (memory) return {Code::kDevice, what, "out of memory: use smaller images or a smaller model"};
+  if (memory) return {Code::kDevice, what, std::string(kOutOfMemory)};
   return {Code::kInternal, what, "please report this"};
 }
 
@@ -85,6 +89,10 @@ Session::~Session() {
 Error current_exception_error(std::string_view doing) {
   try {
     throw;
+  } catch (const c10::AcceleratorError& e) {
+    // Its first line is CUDA's; what follows is advice for Python.
+    return {is_sticky(e.get_error_code()) ? Code::kDeviceLost : Code::kDevice,
+            std::string(doing) + ": " + first_line(e.what_without_backtrace()), ""};
   } catch (const c10::Error& e) {
     return device_or_internal(doing, e.what_without_backtrace());
   } catch (const std::bad_alloc&) {
@@ -92,6 +100,10 @@ Error current_exception_error(std::string_view doing) {
   } catch (const std::exception& e) {
     return device_or_internal(doing, e.what());
   }
+}
+
+bool is_out_of_memory(const Error& error) {
+  return error.code == Code::kDevice && error.hint == kOutOfMemory;
 }
 
 void arm_exit_gate() {

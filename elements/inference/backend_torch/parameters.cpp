@@ -156,10 +156,12 @@ at::Tensor empty_parameter(const Shape& shape, DType dtype) {
 }
 
 Result<Parameters> bound_parameters(const graph::Network& network,
-                                    const graph::BoundTensors& tensors) {
+                                    const graph::BoundTensors& tensors,
+                                    const CancelCheck& cancelled) {
   Parameters parameters;
   parameters.reserve(tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "loading " + network.builder()));
     const graph::Parameter& declared = network.parameters()[i];
     if (!tensors[i].data && declared.optional) {
       parameters.push_back(empty_parameter(declared.shape, declared.dtype));

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "model_registry/cancel.hpp"
 #include "model_registry/error.hpp"
 #include "model_registry/graph/bind.hpp"
 #include "model_registry/graph/graph.hpp"
@@ -18,9 +19,11 @@ namespace tv::inference {
 using Parameters = std::vector<at::Tensor>;
 
 /// Copies of a file's tensors, in the parameters' own types. Fails: BadCheckpoint naming the tensor
-/// that holds an infinity or a NaN, or the variance that is negative.
+/// that holds an infinity or a NaN, or the variance that is negative; Cancelled, asked before each
+/// parameter.
 Result<Parameters> bound_parameters(const graph::Network& network,
-                                    const graph::BoundTensors& tensors);
+                                    const graph::BoundTensors& tensors,
+                                    const CancelCheck& cancelled = {});
 
 /// A parameter that a pass asks for, computed in float64 and rounded once to float32.
 at::Tensor derived_parameter(const graph::DerivedParameter& rule, const Parameters& parameters);

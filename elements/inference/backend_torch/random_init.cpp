@@ -48,11 +48,13 @@ void run_step(at::Tensor& tensor, const graph::InitStep& step, const at::Generat
 
 }  // namespace
 
-Parameters random_parameters(const graph::Network& network, at::Generator generator) {
+Result<Parameters> random_parameters(const graph::Network& network, at::Generator generator,
+                                     const CancelCheck& cancelled) {
   Parameters parameters;
   for (const graph::Parameter& declared : network.parameters())
     parameters.push_back(empty_parameter(declared.shape, declared.dtype));
   for (const graph::InitStep& step : network.init()) {
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "initialising " + network.builder()));
     at::Tensor thrown_away;
     if (step.parameter < 0) thrown_away = empty_parameter(step.shape, DType::kFloat32);
     run_step(

@@ -1,13 +1,17 @@
 // The concurrency core under load: many streams on shared models with a stub that answers each
-// picture with what was written into it. Order, completeness, and nothing stale after a flush.
+// picture with what was written into it. Order, completeness, and nothing stale after a flush. Then
+// elements that come and go while their models are on their way: each hears the end of it once.
 //
-//   stress_core [FRAMES [FLUSHES [SEED]]]      all of 1,000,000 frames and 2,000 flushes by default
+//   stress_core [FRAMES [FLUSHES [SEED]]]      all of 1,000,000 frames and 2,000 flushes by
+//   default,
+//                                              and as many elements as flushes
 //   TV_STRESS=full    20 times the frames and 10 times the flushes
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -16,7 +20,9 @@
 #include <thread>
 #include <vector>
 
+#include "elements/inference/deferred_end.hpp"
 #include "elements/inference/shared_model.hpp"
+#include "elements/tvclassify/loading.hpp"
 
 using namespace tv;
 using namespace tv::inference;
@@ -323,6 +329,114 @@ std::uint64_t play(const Round& round, Random& random) {
   return left;
 }
 
+// ---- elements that come and go ----------------------------------------------------------------
+
+enum class Way : std::uint8_t { kQuick, kFails, kEndless };
+constexpr const char* kWayNames[] = {"quick", "fails", "endless"};
+
+/// An endless one ends when it is cancelled, and only then.
+SharedModel::Load load_by(Way way) {
+  return [way](const SharedModel::Progress& progress) -> Result<Runnable> {
+    progress.report(1, 2);
+    if (way == Way::kFails) return Error{Code::kBadCheckpoint, "bad", ""};
+    while (way == Way::kEndless && !progress.cancelled) std::this_thread::yield();
+    if (progress.cancelled) return Error{Code::kCancelled, "", ""};
+    Runnable runnable;
+    runnable.runner = std::make_unique<Echo>(Round{}, 1);
+    runnable.input_size = kSlots;
+    return runnable;
+  };
+}
+
+/// What the listener of one element has heard.
+struct Heard {
+  std::atomic<int> started{0}, loaded{0}, failed{0}, cancelled{0}, progress{0};
+  int ends() const { return loaded + failed + cancelled; }
+  Loading::Listener listener() {
+    return {.started = [this] { ++started; },
+            .loaded =
+                [this](const SharedModel& model) {
+                  require(model.phase() == SharedModel::Phase::kReady, "loaded, and not ready");
+                  ++loaded;
+                },
+            .failed =
+                [this](const Error& error) {
+                  require(error.what == "bad", "failed for another reason");
+                  ++failed;
+                },
+            .cancelled = [this] { ++cancelled; },
+            .progress = [this](std::uint64_t, std::uint64_t) { ++progress; }};
+  }
+};
+
+struct Told final : Completion {
+  std::promise<void> done;
+  void complete(std::uint64_t) override { done.set_value(); }
+};
+
+/// One element's seat, which ends where nobody waits for it.
+struct Seat {
+  std::shared_ptr<SharedModel> model;
+  Batcher::StreamId id;
+  explicit Seat(std::shared_ptr<SharedModel> shared)
+      : model(std::move(shared)), id(model->batcher().add_stream({})) {}
+  ~Seat() { model->batcher().remove_stream(id); }
+  Seat(const Seat&) = delete;
+  Seat& operator=(const Seat&) = delete;
+};
+
+void use(std::shared_ptr<SharedModel> model, const std::shared_ptr<DeferredEnd>& ends, bool wait) {
+  require(model != nullptr, "ready without a model");
+  const auto seat = DeferredEnd::share(ends, std::make_unique<Seat>(std::move(model)));
+  const JobRef job = seat->model->make_job();
+  job->input = {1, 2, 3, 1};
+  const auto told = std::make_shared<Told>();
+  job->completion = told;
+  seat->model->submit(seat->id, job);
+  if (!wait) return;  // the picture may be cancelled
+  told->done.get_future().wait();
+  require(job->logits == job->input, "another's answer");
+}
+
+void come_and_go(unsigned times, std::uint64_t seed) {
+  Random random(seed);
+  const auto ends = std::make_shared<DeferredEnd>();
+  for (unsigned i = 0; i < times; ++i) {
+    const auto way = static_cast<Way>(below(random, 3));
+    const std::string name = kWayNames[static_cast<std::size_t>(way)];
+    const std::string key = below(random, 2) == 0 ? "" : name;
+    const bool interrupted = way == Way::kEndless || below(random, 2) == 0;
+    const unsigned pause = below(random, 200);
+    const unsigned how = below(random, 3);
+    Heard heard;
+    {
+      Loading loading({.key = [&](const CancelCheck& cancelled) -> Result<std::string> {
+                         if (cancelled()) return Error{Code::kCancelled, "", ""};
+                         return key;
+                       },
+                       .load = [way] { return load_by(way); }},
+                      heard.listener());
+      std::thread other([&] {
+        if (!interrupted) return;
+        std::this_thread::sleep_for(std::chrono::microseconds(pause));
+        if (how == 0) loading.set_flushing(true);
+        if (how == 1) loading.set_flushing(false);
+        if (how != 0) loading.close();
+      });
+      const Loading::Readiness readiness = loading.wait_ready();
+      require(interrupted || readiness != Loading::Readiness::kInterrupted, name + ": nobody did");
+      if (readiness == Loading::Readiness::kReady) {
+        require(way == Way::kQuick, name + ": ready");
+        use(loading.take_model(), ends, below(random, 2) == 0);
+      }
+      if (readiness == Loading::Readiness::kFailed) require(way == Way::kFails, name + ": failed");
+      static_cast<void>(loading.has_ended());
+      other.join();
+    }
+    require(heard.started == 1 && heard.ends() == 1, name + ": heard of another number of ends");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -378,5 +492,13 @@ int main(int argc, char** argv) {
   std::printf("%llu batches began beside another one\n",
               static_cast<unsigned long long>(overlaps.load()));
   require(overlaps > 0, "no two batches were ever under way beside each other");
+
+  constexpr unsigned kElements = 8;
+  std::vector<std::thread> elements;
+  for (unsigned i = 0; i < kElements; ++i)
+    elements.emplace_back(come_and_go, static_cast<unsigned>(flushes / kElements), random());
+  for (std::thread& element : elements) element.join();
+  std::printf("%llu elements came and went, and each heard of one end\n",
+              static_cast<unsigned long long>(flushes / kElements * kElements));
   return 0;
 }

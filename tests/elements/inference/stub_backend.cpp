@@ -1,19 +1,15 @@
 // A backend without LibTorch, for tests of what is around it: it names the colour of a solid
 // picture, so that a test sees whose result a frame got. Controlled as stub_backend.hpp says.
-// With TV_STUB_CUDA it poses as a GPU's: it takes frames, and finds the best classes by itself.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <random>
-#include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "elements/inference/engine.hpp"
-#include "model_registry/transforms/plan.hpp"
 
 namespace {
 
@@ -24,18 +20,17 @@ using tv::Result;
 struct Controls {
   std::mutex mutex;  // guards what follows
   std::condition_variable changed;
-  bool held = false;
+  int held = 0;      // 1: all inferences; more: those of pictures of this side
   int released = 0;  // inferences that end although all are held
   int fail = 0;
   int delay = 0;
   int inside = 0;
   int loads = 0;
+  int calls = 0;  // of a model or for one, its end included
   int models = 0;
   int largest_batch = 0;
-  int whole = 0;         // batches that asked for all logits
-  int most_classes = 0;  // that any batch asked for
-  int device = -1, precision = -1;
-  std::string unusable;  // why; empty: it is usable
+  int stalled_at = 0;  // the stage of loading that waits for a cancel
+  int stalled = 0;     // that wait there
   std::mt19937 random{1};
 };
 Controls& controls() {
@@ -44,6 +39,7 @@ Controls& controls() {
 }
 
 constexpr std::size_t kClasses = 1000;
+constexpr int kSideClass = 512;  // stub_side()'s
 // ImageNet's, as all published entries have them.
 constexpr float kMean[] = {0.485F, 0.456F, 0.406F};
 constexpr float kStd[] = {0.229F, 0.224F, 0.225F};
@@ -55,161 +51,93 @@ auto locked(F&& body) {
   return body(controls());
 }
 
-struct Color {
-  int red = 0, green = 0, blue = 0;
-};
-
-/// Fails with Internal for blue pictures, in that mode.
-Result<std::vector<float>> logits_of(const Color& color) {
-  if (color.blue == 255 && locked([](Controls& all) { return all.fail == 1; }))
-    return Error{Code::kInternal, "the stub hates blue", ""};
-  std::vector<float> logits(kClasses);
-  logits[static_cast<std::size_t>(color.red + (color.green >= 128 ? 256 : 0))] = 9;
-  return logits;
-}
-
-/// Counts the pictures of a batch as inside. Fails: Device (too many of them, in that mode).
-tv::Status enter(std::size_t count) {
-  return locked([&](Controls& all) -> tv::Status {
-    all.inside += static_cast<int>(count);
-    all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
-    if (all.fail == 2 && count > 1)
-      return Error{Code::kDevice, "the stub holds one picture at a time", ""};
+/// Stands for seconds of work: where this stage is to stall, it ends when it is cancelled, and only
+/// then.
+tv::Status stall(int stage, const tv::CancelCheck& cancelled) {
+  if (!locked([&](Controls& all) {
+        all.stalled += all.stalled_at == stage ? 1 : 0;
+        return all.stalled_at == stage;
+      }))
     return {};
-  });
+  while (!cancelled()) std::this_thread::yield();
+  return tv::check_cancelled(cancelled, "the stub");
 }
 
-/// As long as a test holds inferences, and then some time at random.
-void infer() {
-  int delay = 0;
-  {
-    Controls& all = controls();
-    std::unique_lock lock(all.mutex);
-    if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
-    all.changed.wait(lock, [&] { return !all.held || all.released > 0; });
-    if (all.held) --all.released;
-  }
-  if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
+bool is_failing(int mode) {
+  const std::lock_guard lock(controls().mutex);
+  return controls().fail == mode;
 }
 
-class Stub : public tv::inference::LoadedModel {
+class Stub final : public tv::inference::LoadedModel {
  public:
   Stub() {
     locked([](Controls& all) { ++all.models; });
   }
   ~Stub() override {
-    locked([](Controls& all) { --all.models; });
+    locked([](Controls& all) { --all.models, ++all.calls; });
+  }
+  tv::Status prepare(const tv::Shape& /*shape*/, const tv::CancelCheck& cancelled) override {
+    locked([](Controls& all) { ++all.calls; });
+    return stall(2, cancelled);
   }
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
     const auto count = static_cast<std::size_t>(shape[0]);
     const std::size_t plane = input.size() / count / 3;
-    const tv::Status fits = enter(count);
-    infer();
-    TV_RETURN_IF_ERROR(fits);
-    std::vector<float> logits;
+    const auto side = static_cast<int>(shape[2]);
+    int delay = 0;
+    bool fails = false;
+    {
+      Controls& all = controls();
+      std::unique_lock lock(all.mutex);
+      ++all.calls;
+      all.inside += static_cast<int>(count);
+      all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
+      if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
+      fails = all.fail == 2 && count > 1;
+      all.changed.notify_all();
+      const auto held = [&] { return all.held == 1 || all.held == side; };
+      all.changed.wait(lock, [&] { return !held() || all.released > 0; });
+      if (held()) --all.released;
+    }
+    if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
+    if (fails) return Error{Code::kDevice, "the stub holds one picture at a time", ""};
+    std::vector<float> logits(count * kClasses);
     for (std::size_t i = 0; i < count; ++i) {
       const auto channel = [&](std::size_t c) {
         const float normalised = input[(i * 3 + c) * plane + plane / 2];
         return static_cast<int>(std::lround((normalised * kStd[c] + kMean[c]) * 255));
       };
-      TV_ASSIGN_OR_RETURN(const auto row, logits_of({channel(0), channel(1), channel(2)}));
-      logits.insert(logits.end(), row.begin(), row.end());
+      if (is_failing(1) && channel(2) == 255)
+        return Error{Code::kInternal, "the stub hates blue", ""};
+      if (is_failing(3) && channel(2) == 255)
+        return Error{Code::kDeviceLost, "the stub fell off the bus at blue", "ignored"};
+      logits[i * kClasses + static_cast<std::size_t>(channel(0) + (channel(1) >= 128 ? 256 : 0))] =
+          9;
+      logits[i * kClasses + static_cast<std::size_t>(kSideClass + side)] = 5;
     }
     return logits;
   }
   Result<std::vector<std::pair<std::string, tv::TensorView>>> state_dict() override {
     return Error{Code::kUnsupported, "a stub has no parameters", ""};
   }
-};
-
-#ifdef TV_STUB_CUDA
-/// Reads the middle of RGB frames when wait_read() is called, not before: who lets go of the pixels
-/// too early is found out by AddressSanitizer, or by the colour.
-class FrameStub final : public Stub, public tv::inference::FrameModel {
- public:
-  using Picture = tv::inference::Picture;
-
-  FrameModel* frames() override { return this; }
-  unsigned slots() const override { return kSlots; }
-  tv::Status begin(unsigned slot, std::span<const Picture* const> pictures,
-                   unsigned top_k) override {
-    Slot& mine = slots_[slot];
-    mine = {};
-    for (const Picture* picture : pictures) {
-      if (picture->on_device || picture->view.format != tv::PixelFormat::kRgb)
-        return Error{Code::kInvalidArgument, "the stub reads RGB frames of the computer's", ""};
-      if (!picture->plan || picture->plan->width != picture->view.width ||
-          picture->plan->height != picture->view.height)
-        return Error{Code::kInvalidArgument, "a frame that is not its plan's", ""};
-      mine.views.push_back(picture->view);
-    }
-    TV_RETURN_IF_ERROR(enter(pictures.size()));
-    mine.top_k = top_k;
-    locked([&](Controls& all) {
-      all.whole += top_k == 0 ? 1 : 0;
-      all.most_classes = std::max(all.most_classes, static_cast<int>(top_k));
-    });
-    return {};
-  }
-  tv::Status wait_read(unsigned slot) override {
-    Slot& mine = slots_[slot];
-    for (const tv::FrameView& view : mine.views) mine.colors.push_back(middle(view));
-    mine.views.clear();
-    return {};
-  }
-  Result<std::vector<Answer>> end(unsigned slot) override {
-    infer();
-    const Slot mine = std::exchange(slots_[slot], {});
-    std::vector<Answer> answers;
-    for (const Color& color : mine.colors) {
-      TV_ASSIGN_OR_RETURN(auto logits, logits_of(color));
-      if (mine.top_k == 0)
-        answers.push_back({std::move(logits), {}});
-      else
-        answers.push_back({{}, tv::inference::top_k(logits, static_cast<int>(mine.top_k))});
-    }
-    return answers;
-  }
 
  private:
-  static constexpr unsigned kSlots = 2;
-  struct Slot {
-    std::vector<tv::FrameView> views;
-    std::vector<Color> colors;
-    unsigned top_k = 0;
-  };
-  static Color middle(const tv::FrameView& view) {
-    const auto& plane = view.planes[0];
-    const std::uint8_t* const at = plane.data + (view.crop_y + view.height / 2) * plane.stride +
-                                   (view.crop_x + view.width / 2) * 3;
-    return {at[0], at[1], at[2]};
-  }
-
-  Slot slots_[kSlots];
 };
-using Model = FrameStub;
-#else
-using Model = Stub;
-#endif
 
 class StubBackend final : public tv::inference::Backend {
  public:
   std::string description() const override { return "stub"; }
+  tv::Status usable(int /*device_index*/) override {
+    if (!is_failing(5)) return {};
+    return Error{Code::kUnavailable, "the stub's driver is too old (driver 12.2, runtime 13.0)",
+                 ""};
+  }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
       const tv::inference::LoadRequest& request) override {
-    locked([&](Controls& all) {
-      ++all.loads;
-      all.device = request.device_index;
-      all.precision = static_cast<int>(request.precision);
-    });
-    return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Model>());
-  }
-  tv::Status usable(int device_index) override {
-    return locked([&](Controls& all) -> tv::Status {
-      if (all.unusable.empty()) return {};
-      return Error{Code::kUnavailable, "GPU " + std::to_string(device_index) + ": " + all.unusable,
-                   "mend the stub"};
-    });
+    locked([](Controls& all) { ++all.loads, ++all.calls; });
+    if (is_failing(4)) return Error{Code::kDeviceLost, "the stub fell off the bus", ""};
+    TV_RETURN_IF_ERROR(stall(1, request.cancelled));
+    return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
   }
 };
 
@@ -222,7 +150,7 @@ tv::inference::Backend* tv_backend_open(int version) {
   return version == tv::inference::kBackendVersion ? &backend : nullptr;
 }
 void tv_stub_hold(int held) {
-  locked([&](Controls& all) { all.held = held != 0; });
+  locked([&](Controls& all) { all.held = held; });
 }
 void tv_stub_release(int count) {
   locked([&](Controls& all) { all.released += count; });
@@ -237,8 +165,18 @@ void tv_stub_fail(int mode) {
 void tv_stub_delay(int microseconds) {
   locked([&](Controls& all) { all.delay = microseconds; });
 }
+void tv_stub_stall(int stage) {
+  locked([&](Controls& all) { all.stalled_at = stage; });
+}
+void tv_stub_wait_stalled(int count) {
+  std::unique_lock lock(controls().mutex);
+  controls().changed.wait(lock, [&] { return controls().stalled >= count; });
+}
 int tv_stub_loads() {
   return locked([](Controls& all) { return all.loads; });
+}
+int tv_stub_calls() {
+  return locked([](Controls& all) { return all.calls; });
 }
 int tv_stub_models() {
   return locked([](Controls& all) { return all.models; });
@@ -246,28 +184,12 @@ int tv_stub_models() {
 int tv_stub_largest_batch() {
   return locked([](Controls& all) { return all.largest_batch; });
 }
-void tv_stub_unusable(const char* why) {
-  locked([&](Controls& all) { all.unusable = why; });
-}
-int tv_stub_whole() {
-  return locked([](Controls& all) { return all.whole; });
-}
-int tv_stub_most_classes() {
-  return locked([](Controls& all) { return all.most_classes; });
-}
-int tv_stub_device() {
-  return locked([](Controls& all) { return all.device; });
-}
-int tv_stub_precision() {
-  return locked([](Controls& all) { return all.precision; });
-}
 void tv_stub_reset() {
   locked([](Controls& all) {
-    all.unusable.clear();
-    all.whole = all.most_classes = 0;
-    all.device = all.precision = -1;
-    all.held = false;
-    all.released = all.fail = all.delay = all.inside = all.loads = all.largest_batch = 0;
+    all.held = 0;
+    all.released = all.fail = all.delay = all.inside = all.loads = all.calls = all.largest_batch =
+        0;
+    all.stalled_at = all.stalled = 0;
   });
 }
 }

@@ -10,20 +10,22 @@
 namespace tv::test {
 
 struct StubControls {
-  void (*hold)(int held);          ///< 1: inferences begin and do not end; 0: they do
+  void (*hold)(
+      int held);  ///< 1: inferences begin and do not end; 0: they do; more: 1 for this side
   void (*release)(int count);      ///< so many inferences end although held
   void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
-  void (*fail)(int mode);          ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more
-  void (*delay)(int microseconds);    ///< random delays of each inference, up to this
-  int (*loads)();                     ///< since reset()
-  int (*models)();                    ///< that are loaded now
-  int (*largest_batch)();             ///< since reset()
-  void (*unusable)(const char* why);  ///< Backend::usable() fails with that; "": it does not
-  int (*whole)();         ///< batches of frames that asked for all logits, since reset()
-  int (*most_classes)();  ///< asked for by a batch of frames, since reset()
-  int (*device)();        ///< index of the last load
-  int (*precision)();     ///< of the last load
-  void (*reset)();        ///< all of it
+  void (*fail)(int mode);  ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more, 3: as
+                           ///< 1, and the device is lost; 4: loading, the same;
+                           ///< 5: no device is usable
+  void (*delay)(int microseconds);  ///< random delays of each inference, up to this
+  void (*stall)(
+      int stage);  ///< of loading, 1: load(), 2: prepare(): ends by a cancel alone; 0: none
+  void (*wait_stalled)(int count);  ///< until so many have come there since reset()
+  int (*loads)();                   ///< since reset()
+  int (*calls)();                   ///< of models and for them, since reset()
+  int (*models)();                  ///< that are loaded now
+  int (*largest_batch)();           ///< since reset()
+  void (*reset)();                  ///< all of it
 };
 
 /// The class that the stub names first for a solid picture of this colour, 0..511: red, and whether
@@ -32,13 +34,16 @@ constexpr int stub_class(int red, bool green) {
   return red + (green ? 256 : 0);
 }
 
-/// Those of a module in a folder of $TV_BACKEND_PATH.
-inline StubControls stub_controls(const std::string& module_name) {
-  std::string folders = std::string(std::getenv("TV_BACKEND_PATH")) + ":";
-  void* module = nullptr;
-  for (std::size_t end; !module && (end = folders.find(':')) != std::string::npos;
-       folders.erase(0, end + 1))
-    module = dlopen((folders.substr(0, end) + "/" + module_name).c_str(), RTLD_NOW | RTLD_LOCAL);
+/// The side of the pictures that the network got, pixels below 488, from the class that the stub
+/// names second.
+constexpr int stub_side(int second_class) {
+  return second_class - 512;
+}
+
+inline StubControls find_stub(const std::string& device) {
+  const std::string path =
+      std::string(std::getenv("TV_BACKEND_PATH")) + "/libtvinference-" + device + ".so";
+  void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   const auto find = [&](auto& into, const char* name) {
     into = reinterpret_cast<std::remove_reference_t<decltype(into)>>(module ? dlsym(module, name)
                                                                             : nullptr);
@@ -50,25 +55,24 @@ inline StubControls stub_controls(const std::string& module_name) {
   find(found.wait_inside, "tv_stub_wait_inside");
   find(found.fail, "tv_stub_fail");
   find(found.delay, "tv_stub_delay");
+  find(found.stall, "tv_stub_stall");
+  find(found.wait_stalled, "tv_stub_wait_stalled");
   find(found.loads, "tv_stub_loads");
+  find(found.calls, "tv_stub_calls");
   find(found.models, "tv_stub_models");
   find(found.largest_batch, "tv_stub_largest_batch");
-  find(found.unusable, "tv_stub_unusable");
-  find(found.whole, "tv_stub_whole");
-  find(found.most_classes, "tv_stub_most_classes");
-  find(found.device, "tv_stub_device");
-  find(found.precision, "tv_stub_precision");
   find(found.reset, "tv_stub_reset");
   return found;
 }
 
+/// Of the module that poses as the CPU's.
 inline const StubControls& stub() {
-  static const StubControls controls = stub_controls("libtvinference-cpu.so");
+  static const StubControls controls = find_stub("cpu");
   return controls;
 }
-/// The one that poses as a GPU's.
-inline const StubControls& cuda_stub() {
-  static const StubControls controls = stub_controls("libtvinference-cuda.so");
+/// Of the one that poses as the GPUs', where a test has it.
+inline const StubControls& gpu_stub() {
+  static const StubControls controls = find_stub("cuda");
   return controls;
 }
 

@@ -3,11 +3,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
 #include <future>
+#include <memory>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "elements/inference/batch.hpp"
+#include "elements/inference/deferred_end.hpp"
+#include "elements/inference/fifo.hpp"
+#include "elements/inference/lost_devices.hpp"
 #include "elements/inference/model_source.hpp"
 #include "elements/inference/shared_model.hpp"
 #include "model_registry/registry/registry.hpp"
@@ -18,6 +24,27 @@ using namespace tv;
 using namespace tv::inference;
 using namespace tv::test;
 using std::chrono::hours;
+
+// ---- fifo -------------------------------------------------------------------------------------
+
+// Growing while the contents run across the end of the memory is where an order gets lost.
+START_TEST(a_fifo_keeps_the_order_while_it_grows) {
+  Fifo<std::unique_ptr<int>> fifo;
+  ck_assert(fifo.empty() && fifo.take_all().empty());
+  int in = 0, out = 0;
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 3; ++i) fifo.push_back(std::make_unique<int>(in++));
+    ck_assert_int_eq(*fifo.front(), out);
+    for (int i = 0; i < 2; ++i) ck_assert_int_eq(*fifo.pop_front(), out++);
+    ck_assert_uint_eq(fifo.size(), static_cast<std::size_t>(in - out));
+    ck_assert_int_eq(*fifo[fifo.size() - 1], in - 1);
+  }
+  const auto rest = fifo.take_all();
+  ck_assert(fifo.empty());
+  ck_assert_uint_eq(rest.size(), 40);
+  for (const auto& each : rest) ck_assert_int_eq(*each, out++);
+}
+END_TEST
 
 // ---- ordered queue ----------------------------------------------------------------------------
 
@@ -660,6 +687,219 @@ START_TEST(a_forked_child_is_refused_and_does_not_hang) {
 }
 END_TEST
 
+// ---- ends that nobody waits for ---------------------------------------------------------------
+
+START_TEST(who_lets_go_last_does_not_wait) {
+  std::promise<void> go_on;
+  std::atomic<int> ended = 0;
+  std::set<std::thread::id> threads;
+  struct Slow {
+    std::function<void()> at_the_end;
+    ~Slow() { at_the_end(); }
+  };
+  const auto end = [&, held = go_on.get_future().share()] {
+    held.wait();
+    threads.insert(std::this_thread::get_id());  // one after the other: no lock
+    ++ended;
+  };
+  {
+    const auto ends = std::make_shared<DeferredEnd>();
+    auto one = DeferredEnd::share(ends, std::unique_ptr<const Slow>(new Slow{end}));
+    auto two = DeferredEnd::share(ends, std::unique_ptr<const Slow>(new Slow{end}));
+    one.reset();
+    two.reset();  // waits for go_on, elsewhere
+    ck_assert_int_eq(ended, 0);
+    go_on.set_value();
+  }
+  ck_assert_int_eq(ended, 2);  // the end of it all waits
+  ck_assert(!threads.contains(std::this_thread::get_id()));
+}
+END_TEST
+
+// From many threads, while it works and while it rests.
+START_TEST(every_end_comes_once) {
+  constexpr int kThreads = 8, kEach = 500;
+  std::atomic<int> ended = 0;
+  struct Counted {
+    std::atomic<int>& ended;
+    ~Counted() { ++ended; }
+  };
+  {
+    const auto ends = std::make_shared<DeferredEnd>();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i)
+      threads.emplace_back([&] {
+        for (int n = 0; n < kEach; ++n)
+          DeferredEnd::share(ends, std::unique_ptr<Counted>(new Counted{ended}));
+      });
+    for (std::thread& thread : threads) thread.join();
+  }
+  ck_assert_int_eq(ended, kThreads * kEach);
+}
+END_TEST
+
+// ---- lost devices -----------------------------------------------------------------------------
+
+/// Counts what its backend is called for.
+class Counting final : public LoadedModel {
+ public:
+  explicit Counting(int& calls) : calls_(calls) {}
+  ~Counting() override { ++calls_; }
+  Status prepare(const Shape&, const CancelCheck&) override {
+    ++calls_;
+    return {};
+  }
+  Result<std::vector<float>> run(std::span<const float> input, const Shape&) override {
+    ++calls_;
+    if (input.empty()) return Error{Code::kDevice, "no memory", ""};
+    if (input[0] < 0) return Error{Code::kDeviceLost, "fell off", "backend's hint"};
+    return std::vector<float>{1};
+  }
+  Result<std::vector<std::pair<std::string, TensorView>>> state_dict() override {
+    ++calls_;
+    return std::vector<std::pair<std::string, TensorView>>{};
+  }
+
+ private:
+  int& calls_;
+};
+
+START_TEST(nobody_calls_a_lost_device) {
+  int calls = 0, calls_elsewhere = 0;
+  const float good[] = {1}, bad[] = {-1};
+  auto one = watch_device(std::make_unique<Counting>(calls), "cuda:0");
+  auto two = watch_device(std::make_unique<Counting>(calls), "cuda:0");
+  auto other = watch_device(std::make_unique<Counting>(calls_elsewhere), "cuda:1");
+  expect_ok(one->run(good, {}));
+  const auto full = one->run({}, {});
+  expect_equal(full.error().what, "no memory");  // the device is none the worse for it
+  ck_assert(!lost_device("cuda:0"));
+  const auto lost = one->run(bad, {});
+  expect_equal(code_name(lost.error().code), "device-lost");
+  expect_equal(lost.error().what, "device cuda:0 is lost to this process: fell off");
+  expect_contains(lost.error().hint, "restart the process");
+  expect_contains(lost.error().hint, "device=cpu");
+  ck_assert_int_eq(calls, 3);
+  for (LoadedModel* const each : {one.get(), two.get()}) {
+    expect_equal(each->run(good, {}).error().text(), lost.error().text());
+    expect_equal(each->prepare({}, {}).error().text(), lost.error().text());
+    expect_equal(each->state_dict().error().text(), lost.error().text());
+  }
+  one.reset();
+  two.reset();
+  ck_assert_int_eq(calls, 3);  // not even to free them
+  expect_ok(other->run(good, {}));
+  other.reset();
+  ck_assert_int_eq(calls_elsewhere, 2);
+}
+END_TEST
+
+/// Takes frames; its first batch meets the end of the device while it is under way.
+class CountingFrames final : public LoadedModel, public FrameModel {
+ public:
+  explicit CountingFrames(int& calls) : calls_(calls) {}
+  ~CountingFrames() override { ++calls_; }
+  Result<std::vector<float>> run(std::span<const float>, const Shape&) override {
+    ++calls_;
+    return std::vector<float>{1};
+  }
+  Result<std::vector<std::pair<std::string, TensorView>>> state_dict() override {
+    return Error{Code::kUnsupported, "", ""};
+  }
+  FrameModel* frames() override { return this; }
+  unsigned slots() const override { return 2; }
+  Status begin(unsigned, std::span<const Picture* const>, unsigned) override {
+    ++calls_;
+    return {};
+  }
+  Status wait_read(unsigned) override {
+    ++calls_;
+    return Error{Code::kDeviceLost, "fell off", ""};
+  }
+  Result<std::vector<Answer>> end(unsigned) override {
+    ++calls_;
+    return std::vector<Answer>{};
+  }
+
+ private:
+  int& calls_;
+};
+
+START_TEST(a_batch_under_way_on_a_lost_device_ends) {
+  int calls = 0;
+  auto model = watch_device(std::make_unique<CountingFrames>(calls), "cuda:0");
+  FrameModel* const frames = model->frames();
+  ck_assert(frames && frames->slots() == 2);
+  expect_ok(frames->begin(0, {}, 1));
+  expect_ok(frames->begin(1, {}, 1));
+  const Status lost = frames->wait_read(0);
+  expect_equal(code_name(lost.error().code), "device-lost");
+  for (const unsigned slot : {0U, 1U})
+    expect_equal(frames->end(slot).error().text(), lost.error().text());
+  expect_equal(frames->begin(0, {}, 1).error().text(), lost.error().text());
+  model.reset();
+  ck_assert_int_eq(calls, 3);
+  int plain = 0;
+  ck_assert(!watch_device(std::make_unique<Counting>(plain), "cpu")->frames());
+}
+END_TEST
+
+START_TEST(the_first_reason_stays) {
+  ck_assert(!lost_device("cuda:0"));
+  expect_equal(lost_devices(), "");
+  const Error first = lose_device("cuda:0", {Code::kDeviceLost, "one", ""});
+  expect_equal(lose_device("cuda:0", {Code::kDeviceLost, "two", ""}).text(), first.text());
+  expect_equal(lost_device("cuda:0")->text(), first.text());
+  lose_device("cuda:10", first);
+  expect_equal(lost_devices(), "cuda:0,cuda:10");
+  ck_assert(!lost_device("cuda:1"));
+  ck_assert(!lost_device("cpu"));
+}
+END_TEST
+
+START_TEST(a_lost_device_is_no_place) {
+  setenv("TV_ASSUME_GPU", "1", 1);
+  const Error lost = lose_device("cuda:0", {Code::kDeviceLost, "fell off", ""});
+  const auto asked = place(Device{DeviceKind::kCuda, 0});
+  ck_assert(!asked);
+  expect_equal(asked.error().text(), lost.text());
+  expect_equal(load_model({.builder = "squeezenet1_1", .device = Device{DeviceKind::kCuda, 0}})
+                   .error()
+                   .text(),
+               lost.text());
+  const Placement unasked = value_of(place(std::nullopt));
+  ck_assert(unasked.device.kind == DeviceKind::kCpu);
+  expect_equal(unasked.why_cpu, lost.what);
+  expect_equal(value_of(place(Device{})).why_cpu, "");
+}
+END_TEST
+
+// Its model is of no use: who starts later finds another one.
+START_TEST(a_lost_device_shares_nothing_with_who_starts_later) {
+  ModelSpec unasked{.builder = "squeezenet1_1"}, cpu = unasked;
+  cpu.device = Device{};
+  const std::string before = *model_key(unasked, 224, ""), cpu_before = *model_key(cpu, 224, "");
+  lose_device("cuda:0", {Code::kDeviceLost, "fell off", ""});
+  ck_assert(*model_key(unasked, 224, "") != before);
+  ck_assert(*model_key(cpu, 224, "") == cpu_before);
+}
+END_TEST
+
+START_TEST(a_batch_on_a_lost_device_is_not_tried_in_parts) {
+  int calls = 0;
+  ModelRunner runner(watch_device(std::make_unique<Counting>(calls), "cuda:0"), 1);
+  Job jobs[3];
+  for (Job& job : jobs) job.input = {-1, 0, 0};
+  Job* const batch[] = {&jobs[0], &jobs[1], &jobs[2]};
+  runner.run(batch);
+  for (const Job& job : jobs) {
+    ck_assert(job.error && job.error->code == Code::kDeviceLost);
+    expect_contains(job.error->what, "fell off");
+  }
+  ck_assert_int_eq(calls, 1);
+}
+END_TEST
+
 // ---- keys -------------------------------------------------------------------------------------
 
 // clang-format off
@@ -671,6 +911,14 @@ static const KeyRow kKeys[] = {
   {"classes", false,    [](ModelSpec& s, int&, std::string&) { s.num_classes = 6; }},
   {"executor", false,   [](ModelSpec& s, int&, std::string&) { s.executor = Executor::kReference; }},
   {"device", false,     [](ModelSpec& s, int&, std::string&) { s.device = Device{}; }},
+  {"another device", false, [](ModelSpec& s, int&, std::string&) { s.device = Device{DeviceKind::kCuda, 0}; }},
+  {"another GPU", false, [](ModelSpec& s, int&, std::string&) { s.device = Device{DeviceKind::kCuda, 1}; }},
+  {"precision", false,  [](ModelSpec& s, int&, std::string&) { s.precision = Precision::kFloat16; }},
+  {"another precision", false, [](ModelSpec& s, int&, std::string&) { s.precision = Precision::kFloat32; }},
+  {"image size", false, [](ModelSpec& s, int&, std::string&) { s.image_size = 232; }},
+  {"quantize", false,   [](ModelSpec& s, int&, std::string&) { s.quantize = true; }},
+  {"digest of a file", false, [](ModelSpec& s, int&, std::string&) { s.weights_digest = std::string(64, 'a'); }},
+  {"builder", false,    [](ModelSpec& s, int&, std::string&) { s.builder = "quantized_resnet50"; }},
   {"input size", false, [](ModelSpec&, int& side, std::string&) { side = 232; }},
   {"group", false,      [](ModelSpec&, int&, std::string& group) { group = "a"; }},
 };
@@ -685,6 +933,44 @@ START_TEST(what_makes_two_models_the_same) {
   const std::string key = *model_key(plain, side, group);
   row.change(other, side, group);
   ck_assert_msg((*model_key(other, side, group) == key) == row.same, "%s", row.what);
+}
+END_TEST
+
+// Of a network without an entry, whose numbers its seed decides.
+static const KeyRow kRandomKeys[] = {
+    {"nothing", true, [](ModelSpec&, int&, std::string&) {}},
+    {"seed", false, [](ModelSpec& s, int&, std::string&) { s.seed = 7; }},
+    {"builder", false, [](ModelSpec& s, int&, std::string&) { s.builder = "vit_b_32"; }},
+    {"image size", false, [](ModelSpec& s, int&, std::string&) { s.image_size = 232; }},
+    {"classes", false, [](ModelSpec& s, int&, std::string&) { s.num_classes = 232; }},
+    {"input size", false, [](ModelSpec&, int& side, std::string&) { side = 232; }},
+};
+
+static std::string random_key(const KeyRow& row) {
+  ModelSpec spec;
+  spec.builder = "vit_b_16";
+  int side = 224;
+  std::string group;
+  row.change(spec, side, group);
+  return *model_key(spec, side, group);
+}
+
+// A value never stands for another: "232 classes" is no "image size 232".
+START_TEST(changes_are_told_apart) {
+  std::set<std::string> keys;
+  for (const KeyRow& row : kRandomKeys)
+    ck_assert_msg(keys.insert(random_key(row)).second, "%s has another's key", row.what);
+  ck_assert(random_key(kRandomKeys[0]) == random_key(kRandomKeys[0]));
+  std::set<std::string> of_entry;
+  for (const KeyRow& row : kKeys) {
+    ModelSpec spec;
+    spec.weights = *get_weight("ResNet50_Weights.IMAGENET1K_V2");
+    int side = 224;
+    std::string group;
+    row.change(spec, side, group);
+    const bool is_new = of_entry.insert(*model_key(spec, side, group)).second;
+    ck_assert_msg(is_new || row.same, "%s has another's key", row.what);
+  }
 }
 END_TEST
 
@@ -711,6 +997,34 @@ START_TEST(files_are_the_same_by_their_bytes) {
 }
 END_TEST
 
+// One reads a large file; whoever waits for its digest can still leave.
+START_TEST(who_waits_for_a_digest_can_leave) {
+  const TempFolder folder;
+  ModelSpec first, second;
+  first.builder = second.builder = "resnet18";
+  first.weights_file = second.weights_file = folder.write("a.pth", "one");
+  std::promise<void> reads, go_on;
+  auto reading = std::async(std::launch::async, [&] {
+    bool told = false;
+    return model_key(first, 224, "", [&] {
+      if (!std::exchange(told, true)) reads.set_value();
+      go_on.get_future().wait();
+      return true;
+    });
+  });
+  reads.get_future().wait();
+  const auto left = model_key(second, 224, "", [] { return true; });
+  ck_assert(!left);
+  expect_equal(code_name(left.error().code), "cancelled");
+  go_on.set_value();
+  const auto given_up = reading.get();
+  ck_assert(!given_up);
+  expect_equal(code_name(given_up.error().code), "cancelled");
+  expect_ok(model_key(second, 224, ""));  // half a file is no digest
+  ck_assert_uint_eq(second.weights_digest.size(), 64);
+}
+END_TEST
+
 START_TEST(a_file_that_changes_while_it_is_loaded_is_refused) {
   const TempFolder folder;
   folder.write("a.pth", "one");
@@ -729,7 +1043,8 @@ END_TEST
 
 int main() {
   return run_suites(
-      {make_suite("queue", 60, entries_leave_in_order_whatever_is_ready_first,
+      {make_suite("queue", 60, a_fifo_keeps_the_order_while_it_grows,
+                  entries_leave_in_order_whatever_is_ready_first,
                   an_entry_waits_for_all_of_its_parts, room_is_free_when_what_was_taken_has_left,
                   a_deadline_lets_an_entry_go_unready, closing_sends_everybody_back,
                   what_is_held_survives_a_flush),
@@ -745,7 +1060,13 @@ int main() {
        make_suite("shared models", 60, the_same_key_is_the_same_model,
                   a_model_ends_with_its_last_owner, a_failed_model_is_not_given_out_again,
                   the_last_owner_cancels_loading, a_forked_child_is_refused_and_does_not_hang),
+       make_suite("ends", 60, who_lets_go_last_does_not_wait, every_end_comes_once),
+       make_suite("lost devices", 60, nobody_calls_a_lost_device,
+                  a_batch_under_way_on_a_lost_device_ends, the_first_reason_stays,
+                  a_lost_device_is_no_place, a_lost_device_shares_nothing_with_who_starts_later,
+                  a_batch_on_a_lost_device_is_not_tried_in_parts),
        make_suite(
            "keys", 60, Loop{what_makes_two_models_the_same, static_cast<int>(std::size(kKeys))},
-           files_are_the_same_by_their_bytes, a_file_that_changes_while_it_is_loaded_is_refused)});
+           changes_are_told_apart, files_are_the_same_by_their_bytes,
+           who_waits_for_a_digest_can_leave, a_file_that_changes_while_it_is_loaded_is_refused)});
 }

@@ -11,6 +11,7 @@
 #include "elements/inference/engine.hpp"
 #include "model_registry/graph/ops.hpp"
 #include "model_registry/graph/passes/passes.hpp"
+#include "tests/countdown.hpp"
 #include "tests/model_registry/graph/networks.hpp"
 #include "tests/suite.hpp"
 
@@ -349,11 +350,108 @@ START_TEST(int8_models_run_on_the_cpu_unasked) {
 }
 END_TEST
 
+/// Every way to the numbers of a model.
+struct LoadRow {
+  const char* what;
+  const char* builder;
+  bool quantize = false, from_tensors = false;
+  Executor executor = Executor::kFused;
+  bool asks_while_preparing = true;  ///< the reference executor has nothing to prepare
+};
+constexpr LoadRow kLoads[] = {
+    {.what = "random", .builder = "squeezenet1_1"},
+    {.what = "of a file", .builder = "resnet18", .from_tensors = true},
+    {.what = "reference",
+     .builder = "squeezenet1_1",
+     .executor = Executor::kReference,
+     .asks_while_preparing = false},
+    {.what = "calibrated", .builder = "quantized_shufflenet_v2_x0_5", .quantize = true},
+    {.what = "converted", .builder = "quantized_mobilenet_v2", .quantize = true},
+};
+
+std::shared_ptr<const graph::Network> network_of(const LoadRow& row) {
+  return value_of(get_model(row.builder, {.num_classes = 10, .quantize = row.quantize})).network;
+}
+
+/// Which questions are answered with yes: all would take minutes.
+std::vector<int> moments(int questions) {
+  constexpr int kMost = 24;
+  std::vector<int> chosen;
+  for (int i = 0; i < std::min(kMost, questions); ++i)
+    chosen.push_back(i * (questions - 1) / std::max(1, std::min(kMost, questions) - 1));
+  return chosen;
+}
+
+// Between parameters, layers and nodes: no step of a large network takes longer than a second.
+START_TEST(loading_asks_whether_to_go_on) {
+  const LoadRow& row = kLoads[_i];
+  const auto network = network_of(row);
+  const auto tensors = row.from_tensors ? disturbed(network) : graph::BoundTensors{};
+  LoadRequest request{.network = network, .executor = row.executor};
+  if (row.from_tensors) request.tensors = &tensors;
+  Countdown never;
+  request.cancelled = never.check();
+  load(request);
+  const std::size_t least = row.from_tensors ? network->parameters().size() : 2;
+  ck_assert_uint_ge(static_cast<std::size_t>(never.asked()), least);
+  for (const int after : moments(never.asked())) {
+    Countdown countdown(after);
+    request.cancelled = countdown.check();
+    const auto model = backend()->load(request);
+    ck_assert_msg(!model, "%s: a yes after %d questions was not heard", row.what, after);
+    expect_equal(code_name(model.error().code), "cancelled");
+    ck_assert_int_eq(countdown.asked(), after + 1);
+  }
+}
+END_TEST
+
+START_TEST(preparing_asks_whether_to_go_on_and_leaves_nothing) {
+  const LoadRow& row = kLoads[_i];
+  const Shape shape = {1, 3, 64, 64};
+  const auto network = network_of(row);
+  const auto model = load({.network = network, .executor = row.executor});
+  const auto expected = run(*load({.network = network, .executor = row.executor}), shape);
+  Countdown never;
+  expect_ok(load({.network = network, .executor = row.executor})->prepare(shape, never.check()));
+  ck_assert_msg((never.asked() > 1) == row.asks_while_preparing, "%s: asked %d times", row.what,
+                never.asked());
+  for (const int after : moments(never.asked())) {
+    Countdown countdown(after);
+    const Status prepared = model->prepare(shape, countdown.check());
+    ck_assert_msg(!prepared, "%s: a yes after %d questions was not heard", row.what, after);
+    expect_equal(code_name(prepared.error().code), "cancelled");
+  }
+  // The next one begins anew, and what is prepared is not prepared again.
+  Countdown again, known;
+  expect_ok(model->prepare(shape, again.check()));
+  ck_assert_int_eq(again.asked(), never.asked());
+  expect_ok(model->prepare(shape, known.check()));
+  ck_assert_int_eq(known.asked(), 0);
+  ck_assert(run(*model, shape) == expected);
+}
+END_TEST
+
+START_TEST(a_shape_that_does_not_fit_is_not_prepared) {
+  const auto model = load({.network = network_of("squeezenet1_0")});
+  const Status prepared = model->prepare({1, 3, 20, 20}, {});
+  ck_assert(!prepared);
+  expect_equal(code_name(prepared.error().code), "invalid-argument");
+  expect_contains(prepared.error().text(), "layer features.11 needs");
+}
+END_TEST
+
 START_TEST(models_load_from_an_application_in_one_call) {
   const auto ready = load_model({.builder = "squeezenet1_1", .num_classes = 4, .seed = 3}, {}, 32);
   ck_assert(static_cast<bool>(ready));
   expect_equal(ready->device, "cpu");
-  expect_contains(ready->why_cpu, "no cuda backend");
+  expect_contains(ready->why_cpu, "no GPU");
+  for (const Precision half : {Precision::kFloat16, Precision::kBFloat16}) {
+    const auto refused =
+        load_model({.builder = "squeezenet1_1", .device = Device{}, .precision = half});
+    ck_assert(!refused);
+    expect_equal(code_name(refused.error().code), "unsupported");
+    expect_contains(refused.error().what, precision_name(half));
+  }
   const auto asked = load_model({.builder = "squeezenet1_1", .device = Device{}});
   ck_assert(static_cast<bool>(asked));
   expect_equal(asked->device, "cpu");
@@ -382,5 +480,8 @@ int main() {
       other_float_types_become_float32, values_that_are_no_numbers_are_refused_by_name,
       values_too_large_for_float32_are_refused, inputs_that_do_not_fit_are_refused,
       memory_that_cannot_be_had_is_an_error, a_forked_child_gets_an_error_not_a_hang,
-      int8_models_run_on_the_cpu_unasked, models_load_from_an_application_in_one_call);
+      int8_models_run_on_the_cpu_unasked,
+      Loop{loading_asks_whether_to_go_on, static_cast<int>(std::size(kLoads))},
+      Loop{preparing_asks_whether_to_go_on_and_leaves_nothing, static_cast<int>(std::size(kLoads))},
+      a_shape_that_does_not_fit_is_not_prepared, models_load_from_an_application_in_one_call);
 }

@@ -2,10 +2,15 @@
 // build does not have.
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <numeric>
+#include <random>
+#include <vector>
 
+#include "elements/inference/backend_torch/sticky_error.hpp"
 #include "elements/inference/engine.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tests/suite.hpp"
@@ -63,6 +68,14 @@ START_TEST(devices_parse) {
 }
 END_TEST
 
+// D4: what another call may mend is none of them.
+START_TEST(errors_that_stay_are_known_by_their_number) {
+  for (const int stays : {700, 710, 714, 715, 716, 717, 718, 719}) ck_assert(is_sticky(stays));
+  // No error, invalid value, out of memory, no device, driver too old, not ready.
+  for (const int passes : {0, 1, 2, 100, 35, 803, 600, -700}) ck_assert(!is_sticky(passes));
+}
+END_TEST
+
 START_TEST(scores_are_softmax_in_descending_order) {
   const float logits[] = {1, 3, 2, 3, -100};
   const auto scores = top_k(logits, 3);
@@ -74,6 +87,35 @@ START_TEST(scores_are_softmax_in_descending_order) {
   ck_assert_float_eq_tol(scores[0].probability, static_cast<float>(std::exp(3.0) / sum), 1e-7f);
   ck_assert_float_eq(scores[0].probability, scores[1].probability);
   ck_assert_float_eq_tol(scores[2].probability, static_cast<float>(std::exp(2.0) / sum), 1e-7f);
+}
+END_TEST
+
+// Against the plain way, with few different logits so that many are equal.
+START_TEST(the_best_classes_are_those_of_a_full_sort) {
+  std::mt19937 random(1);
+  std::vector<Score> found = {{7, 0.5F}};  // what was there before does not show
+  for (const std::size_t classes : {1, 2, 7, 1000}) {
+    for (const int different : {1, 3, 50, 100000}) {
+      std::vector<float> logits(classes);
+      for (float& logit : logits)
+        logit = static_cast<float>(std::uniform_int_distribution(1, different)(random)) / 8192;
+      std::vector<int> order(classes);
+      std::iota(order.begin(), order.end(), 0);
+      const auto logit = [&](int i) { return logits[static_cast<std::size_t>(i)]; };
+      std::stable_sort(order.begin(), order.end(),
+                       [&](int a, int b) { return logit(a) > logit(b); });
+      std::vector<float> scores;
+      softmax(logits, scores);
+      for (const int k : {1, 2, 5, 999, 1000, 1001}) {
+        top_k(logits, k, found);
+        ck_assert_uint_eq(found.size(), std::min(classes, static_cast<std::size_t>(k)));
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          ck_assert_int_eq(found[i].index, order[i]);
+          ck_assert_float_eq(found[i].probability, scores[static_cast<std::size_t>(order[i])]);
+        }
+      }
+    }
+  }
 }
 END_TEST
 
@@ -157,11 +199,43 @@ START_TEST(without_a_wish_the_gpu_comes_first) {
   const Folder good;
   good.copy_module(SAME_VERSION_MODULE);
   search_in(good.path());
+  setenv("TV_ASSUME_GPU", "1", 1);
   const auto placement = place(std::nullopt);
   expect_ok(placement);
   ck_assert(placement->device.kind == DeviceKind::kCuda);
   expect_equal(placement->backend->description(), "fake");
   expect_equal(placement->why_cpu, "");
+}
+END_TEST
+
+START_TEST(where_no_gpu_can_be_no_module_is_opened) {
+  const Folder good;
+  good.copy_module(SAME_VERSION_MODULE);
+  search_in(good.path());
+  unsetenv("TV_ASSUME_GPU");
+  for (const char* hidden : {"", "-1"}) {
+    setenv("CUDA_VISIBLE_DEVICES", hidden, 1);
+    // The CPU's module is not there either: the text would be the GPU's, had it been looked for.
+    const auto placement = place(std::nullopt);
+    ck_assert(!placement);
+    expect_contains(placement.error().what, "no cpu backend");
+  }
+  // Who asks for it gets it.
+  ck_assert(static_cast<bool>(place(Device{DeviceKind::kCuda, 0})));
+}
+END_TEST
+
+START_TEST(half_precision_needs_a_gpu) {
+  const Folder good;
+  good.copy_module(SAME_VERSION_MODULE);
+  search_in(good.path());
+  const Device cuda{DeviceKind::kCuda, 0};
+  for (const Precision half : {Precision::kFloat16, Precision::kBFloat16}) {
+    ck_assert(static_cast<bool>(place(cuda, false, half)));
+    const auto int8 = place(cuda, true, half);
+    ck_assert(!int8);
+    expect_equal(code_name(int8.error().code), "unsupported");
+  }
 }
 END_TEST
 
@@ -193,11 +267,13 @@ END_TEST
 
 int main() {
   return run_suite(
-      "engine", 60, devices_parse, scores_are_softmax_in_descending_order,
+      "engine", 60, devices_parse, errors_that_stay_are_known_by_their_number,
+      scores_are_softmax_in_descending_order, the_best_classes_are_those_of_a_full_sort,
       scores_of_large_logits_do_not_overflow, scores_are_as_many_as_there_are,
       logits_that_are_no_numbers_have_no_scores, a_missing_module_is_named_with_every_place,
       a_module_of_another_version_is_refused, a_damaged_module_is_told_in_the_loaders_words,
       a_library_that_is_no_backend_is_refused, the_first_good_module_on_the_path_is_opened_once,
-      without_a_wish_the_gpu_comes_first, int8_networks_stay_on_the_cpu,
+      without_a_wish_the_gpu_comes_first, where_no_gpu_can_be_no_module_is_opened,
+      half_precision_needs_a_gpu, int8_networks_stay_on_the_cpu,
       loading_fails_before_anything_is_downloaded);
 }

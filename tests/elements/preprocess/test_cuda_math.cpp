@@ -395,7 +395,8 @@ START_TEST(refused_frames) {
   refused("stride of -39", [](FrameView& view) { view.planes[0].stride = -39; });
   refused("does not lie in planes", [](FrameView& view) { view.crop_x = 1; });
   refused("margin", [](FrameView& view) { view.margin.top = 1; });
-  refused("pixel format", [](FrameView& view) { view.format = static_cast<PixelFormat>(21); });
+  refused("pixel format",
+          [](FrameView& view) { view.format = static_cast<PixelFormat>(pixel_formats().size()); });
 
   std::array views{setup.frame.view, setup.frame.view};
   views[1].planes[0].data = nullptr;

@@ -29,7 +29,7 @@ std::unique_ptr<Preprocessor> preprocessor_for(const Transforms& recipe, int wid
 }
 
 START_TEST(format_names) {
-  ck_assert_uint_eq(pixel_formats().size(), 21);
+  ck_assert_uint_eq(pixel_formats().size(), 22);
   for (const auto& info : pixel_formats()) {
     const auto found = pixel_format_from_name(info.name);
     ck_assert(found && *found == info.format);
@@ -63,6 +63,22 @@ START_TEST(rgb_orders) {
     view.planes[0] = {row.bytes, 4};
     std::vector<float> out(3);
     ck_assert(static_cast<bool>(preprocessor_for(as_is(1), 1, 1)->run(view, out)));
+    for (std::size_t c = 0; c < 3; ++c)
+      ck_assert_float_eq(out[c], static_cast<float>(c + 1) / 255.0f);
+  }
+}
+END_TEST
+
+// A plane a channel: R, G, B, wherever they lie.
+START_TEST(rgb_planes) {
+  constexpr std::uint8_t kGreen[] = {2, 9}, kBlue[] = {3, 9}, kRed[] = {1, 9};
+  FrameView view;
+  view.format = *pixel_format_from_name("RGBP");
+  view.width = view.height = view.full_width = view.full_height = 1;
+  view.planes = {{{kRed, 2}, {kGreen, 2}, {kBlue, 2}}};
+  for (const auto path : {PreprocessPath::kFast, PreprocessPath::kReference}) {
+    std::vector<float> out(3);
+    expect_ok(preprocessor_for(as_is(1), 1, 1, path)->run(view, out));
     for (std::size_t c = 0; c < 3; ++c)
       ck_assert_float_eq(out[c], static_cast<float>(c + 1) / 255.0f);
   }
@@ -231,6 +247,6 @@ END_TEST
 }  // namespace
 
 int main() {
-  return run_suite("view", 60, format_names, rgb_orders, known_colours, chroma_siting,
+  return run_suite("view", 60, format_names, rgb_orders, rgb_planes, known_colours, chroma_siting,
                    refused_frames, refused_plans);
 }

@@ -246,7 +246,7 @@ END_TEST
 // clang-format off
 constexpr const char* kFormats[] = {
   "RGB", "BGR", "RGBA", "BGRA", "ARGB", "ABGR", "RGBx", "BGRx", "xRGB", "xBGR", "GRAY8", "I420", "YV12", "NV12", "NV21",
-  "YUY2", "UYVY", "Y42B", "Y444", "I420_10LE", "P010_10LE"};
+  "YUY2", "UYVY", "Y42B", "Y444", "I420_10LE", "P010_10LE", "RGBP"};
 // clang-format on
 
 /// Caps of a format, with the full range: a level of luma is that of the grey it shows.

@@ -176,6 +176,17 @@ struct Seen {
   std::string text, debug;
 };
 
+using ParseMessage = void (*)(GstMessage*, GError**, gchar**);
+inline Seen read_error(GstMessage* message, ParseMessage parse = gst_message_parse_error) {
+  GError* error = nullptr;
+  gchar* debug = nullptr;
+  parse(message, &error, &debug);
+  Seen seen{error->domain, error->code, error->message, debug ? debug : ""};
+  g_error_free(error);
+  g_free(debug);
+  return seen;
+}
+
 /// tvclassify between two pads, with a bus.
 class Bench {
  public:
@@ -261,17 +272,9 @@ class Bench {
   void set_state(GstState state) { gst_element_set_state(element(), state); }
 
  private:
-  static std::vector<Seen> parse(const std::vector<MessageRef>& messages,
-                                 void (*parse_one)(GstMessage*, GError**, gchar**)) {
+  static std::vector<Seen> parse(const std::vector<MessageRef>& messages, ParseMessage parse_one) {
     std::vector<Seen> seen;
-    for (const MessageRef& message : messages) {
-      GError* error = nullptr;
-      gchar* debug = nullptr;
-      parse_one(message.get(), &error, &debug);
-      seen.push_back({error->domain, error->code, error->message, debug ? debug : ""});
-      g_error_free(error);
-      g_free(debug);
-    }
+    for (const MessageRef& message : messages) seen.push_back(read_error(message.get(), parse_one));
     return seen;
   }
 

@@ -509,7 +509,7 @@ END_TEST
 
 // The colour survives every format: planes in the right order, the right matrix and range.
 START_TEST(every_format_is_classified) {
-  ck_assert_uint_eq(pixel_formats().size(), 21);
+  ck_assert_uint_eq(pixel_formats().size(), 22);
   const PixelFormatInfo& format = pixel_formats()[static_cast<std::size_t>(_i)];
   const std::string name(format.name);
   Bench bench(kTiny, "");

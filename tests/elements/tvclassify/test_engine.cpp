@@ -27,6 +27,12 @@ static void assert_balanced(Bench& bench) {
                                                      counter(bench, "failed"));
 }
 
+/// Pushes frames until one of them names the weights.
+static void pass_until(Bench& bench, const char* weights) {
+  while (read_meta(bench.pass(solid(1)).get()).weights != weights) {
+  }
+}
+
 static void reset_stub() {
   stub().reset();
 }
@@ -247,6 +253,53 @@ START_TEST(ready_lets_go_of_frames_inside) {
     }
     ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
     ck_assert_int_eq(next_meta(bench).best(), 9);
+  }
+}
+END_TEST
+
+// Initialising, reordering: whatever takes seconds is told to end, and leaves no model behind.
+START_TEST(ready_and_null_end_every_stage_of_loading) {
+  for (const int stage : {1, 2})
+    for (const GstState end : {GST_STATE_READY, GST_STATE_NULL}) {
+      Bench bench(kStub);
+      bench.pass(solid(0));
+      bench.set_state(GST_STATE_READY);
+      stub().reset();
+      stub().stall(stage);
+      bench.set_state(GST_STATE_PLAYING);
+      stub().wait_stalled(1);
+      bench.messages(GST_MESSAGE_ANY);
+      bench.set_state(end);  // does not return before the model has ended
+      ck_assert_int_eq(stub().loads(), 1);
+      ck_assert_int_eq(stub().models(), 0);
+      ck_assert_uint_eq(bench.errors().size(), 0);
+      stub().reset();
+      bench.set_state(GST_STATE_PLAYING);
+      gst_harness_set_src_caps_str(bench.harness(), rgb_caps().c_str());
+      while (bench.pull()) {
+      }
+      ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
+      ck_assert_int_eq(next_meta(bench).best(), 9);
+    }
+}
+END_TEST
+
+// Those before go on, and nobody waits for what nobody wants any more.
+START_TEST(a_change_that_is_overtaken_ends_every_stage_of_loading) {
+  for (const int stage : {1, 2}) {
+    stub().reset();
+    Bench bench(kStub);
+    bench.pass(solid(1));
+    stub().stall(stage);
+    g_object_set(bench.element(), "model", "resnet18", nullptr);
+    stub().wait_stalled(1);
+    ASSERT_TEXT(read_meta(bench.pass(solid(2)).get()).weights, "squeezenet1_1");
+    stub().stall(0);
+    g_object_set(bench.element(), "model", "resnet34", nullptr);
+    pass_until(bench, "resnet34");
+    bench.set_state(GST_STATE_READY);  // waits for the one that was given up, too
+    ck_assert_int_eq(stub().loads(), 3);
+    ck_assert_int_eq(stub().models(), 0);
   }
 }
 END_TEST
@@ -663,12 +716,6 @@ static int changes(Bench& bench) {
   return found;
 }
 
-/// Pushes frames until one of them names the weights.
-static void pass_until(Bench& bench, const char* weights) {
-  while (read_meta(bench.pass(solid(1)).get()).weights != weights) {
-  }
-}
-
 START_TEST(other_weights_take_over_between_two_frames) {
   Bench bench(kStub + "max-in-flight=4");
   ASSERT_TEXT(read_meta(bench.pass(solid(1)).get()).weights, "squeezenet1_1");
@@ -681,6 +728,112 @@ START_TEST(other_weights_take_over_between_two_frames) {
   ck_assert_int_eq(stub().models(), 1);  // the first one is gone
   assert_balanced(bench);
   ck_assert_uint_eq(counter(bench, "ok"), counter(bench, "frames-in"));
+}
+END_TEST
+
+// Whose network made a result: the stub tells the size of the picture it got.
+constexpr int kFirstSide = 224, kSecondSide = 299;
+static const std::string kFirst = "tvclassify model=squeezenet1_1 weights=none top-k=2 ";
+static const char* const kFirstName = "squeezenet1_1";
+static const char* const kSecondName = "inception_v3";
+
+// Frames of two networks with inputs of two sizes are inside together.
+START_TEST(every_result_names_the_weights_that_made_it) {
+  stub().delay(500);
+  Bench bench(kFirst + "max-in-flight=6 batch-size=2");
+  int pushed = 0, pulled = 0;
+  std::string weights;
+  const auto check = [&](const BufferRef& out) {
+    const Meta meta = read_meta(out.get());
+    ASSERT_TEXT(meta.status, "ok");
+    ck_assert_int_eq(meta.best(), pulled++ % 256);
+    ck_assert_int_eq(stub_side(meta.labels.at(1).index),
+                     meta.weights == kSecondName ? kSecondSide : kFirstSide);
+    weights = meta.weights;
+  };
+  const char* const changes_to[] = {kSecondName, kFirstName, kSecondName};
+  for (const char* const name : changes_to) {
+    g_object_set(bench.element(), "model", name, nullptr);
+    while (weights != name) {
+      ck_assert_int_eq(bench.push(solid(pushed++ % 256)), GST_FLOW_OK);
+      while (BufferRef out = bench.pull()) check(out);
+    }
+  }
+  bench.drain();
+  while (BufferRef out = bench.pull()) check(out);
+  ck_assert_int_eq(pulled, pushed);
+  assert_balanced(bench);
+  ck_assert_uint_eq(counter(bench, "ok"), static_cast<guint64>(pushed));
+}
+END_TEST
+
+/// A frame without inference, which waits for none where none is in front of it.
+static Meta pass_gap(Bench& bench) {
+  BufferRef gap = solid(0);
+  GST_BUFFER_FLAG_SET(gap.get(), GST_BUFFER_FLAG_GAP);
+  return read_meta(bench.pass(std::move(gap)).get());
+}
+
+struct SwapRow {
+  const char* settings;
+  bool flush;
+};
+static const SwapRow kSwaps[] = {
+    {"latency-mode=live", false}, {"latency-mode=live", true}, {"", true}};
+
+// An inference of the old network runs on, and who lets go of that network last does not wait for
+// it: not the source pad's thread, whose frame left before its result, nor the streaming thread,
+// whose frames a flush discarded.
+START_TEST(a_change_waits_for_no_inference_of_before) {
+  const SwapRow& row = kSwaps[_i];
+  Bench bench(kFirst + row.settings);
+  ASSERT_TEXT(pass_gap(bench).weights, kFirstName);  // it is there, warmed up
+  stub().reset();
+  stub().hold(kFirstSide);
+  bench.push(solid(1));
+  stub().wait_inside(1);
+  if (row.flush)
+    bench.flush();
+  else
+    ASSERT_TEXT(next_meta(bench).reason, "late");
+  g_object_set(bench.element(), "model", kSecondName, nullptr);
+  while (pass_gap(bench).weights != kSecondName) {
+  }
+  ck_assert_int_eq(pass_until_labelled(bench, 2).best(), 2);
+  ck_assert_int_eq(stub().models(), 2);  // the old one is still at it
+  stub().hold(0);
+  bench.set_state(GST_STATE_READY);  // this does wait
+  ck_assert_int_eq(stub().models(), 0);
+}
+END_TEST
+
+// Found out in the background, from its bytes; no frame is lost over it.
+START_TEST(a_broken_file_changes_nothing) {
+  Bench bench(kFirst);
+  bench.pass(solid(0));
+  bench.warnings();
+  g_object_set(bench.element(), "weights", "Tiny_Weights.V1", "model", "", "weights-file",
+               fixture("faults/truncated.pth").c_str(), nullptr);
+  std::vector<Seen> seen;
+  int frames = 1;
+  while (seen.empty()) {
+    const Meta meta = read_meta(bench.pass(solid(frames % 256)).get());
+    ASSERT_TEXT(meta.status, "ok");
+    ASSERT_TEXT(meta.weights, kFirstName);
+    ck_assert_int_eq(meta.best(), frames++ % 256);
+    seen = bench.warnings();
+  }
+  ck_assert_uint_eq(seen.size(), 1);
+  ck_assert(seen[0].domain == GST_RESOURCE_ERROR && seen[0].code == GST_RESOURCE_ERROR_READ);
+  expect_contains(seen[0].text, "faults/truncated.pth");
+  expect_contains(seen[0].text, "those before go on");
+  ASSERT_TEXT(read_meta(bench.pass(solid(3)).get()).weights, kFirstName);
+  ck_assert_uint_eq(bench.errors().size(), 0);
+  assert_balanced(bench);
+  ck_assert_uint_eq(counter(bench, "ok"), static_cast<guint64>(frames) + 1);
+  // A good one is taken afterwards.
+  g_object_set(bench.element(), "weights-file", fixture("entries/tiny.pth").c_str(), nullptr);
+  pass_until(bench, "Tiny_Weights.V1");
 }
 END_TEST
 
@@ -734,9 +887,11 @@ static Suite* make_suite() {
   add("order",
       {each_frame_has_its_own_result_in_order, events_keep_their_place_among_frames_that_wait,
        a_full_element_makes_the_stream_wait});
-  add("flushes", {a_flush_waits_for_no_inference, many_flushes_leave_nothing_stale,
-                  a_flush_keeps_sticky_events_that_wait, a_flush_stop_alone_is_a_flush,
-                  ready_lets_go_of_frames_inside, eos_leaves_after_the_last_result});
+  add("flushes",
+      {a_flush_waits_for_no_inference, many_flushes_leave_nothing_stale,
+       a_flush_keeps_sticky_events_that_wait, a_flush_stop_alone_is_a_flush,
+       ready_lets_go_of_frames_inside, ready_and_null_end_every_stage_of_loading,
+       a_change_that_is_overtaken_ends_every_stage_of_loading, eos_leaves_after_the_last_result});
   add("flow", {somebody_who_links_again_is_served, a_refusal_behind_eos_is_an_error,
                an_end_downstream_is_no_error, live_video_goes_on_after_a_refusal});
   add("queries", {latency_is_told_when_it_is_known, latency_is_that_of_upstream_and_ours,
@@ -749,8 +904,14 @@ static Suite* make_suite() {
   add("live", {live_frames_leave_before_their_result, live_failures_end_the_stream,
                live_frames_wait_for_a_result_that_is_quick});
   add("other weights",
-      {other_weights_take_over_between_two_frames, weights_that_cannot_be_had_change_nothing,
+      {other_weights_take_over_between_two_frames, every_result_names_the_weights_that_made_it,
+       a_broken_file_changes_nothing, weights_that_cannot_be_had_change_nothing,
        properties_set_together_are_one_change, the_last_of_two_changes_wins});
+  TCase* swaps = tcase_create("swaps");
+  tcase_add_checked_fixture(swaps, reset_stub, reset_stub);
+  tcase_add_loop_test(swaps, a_change_waits_for_no_inference_of_before, 0,
+                      static_cast<int>(std::size(kSwaps)));
+  suite_add_tcase(suite, swaps);
   return suite;
 }
 

@@ -55,7 +55,8 @@ static Result<Runnable> bad(const SharedModel::Progress& progress) {
 }
 
 static Loading::Source from(SharedModel::Load load, const std::string& key = "") {
-  return {.key = [key]() -> Result<std::string> { return key; }, .load = [load] { return load; }};
+  return {.key = [key](const CancelCheck&) -> Result<std::string> { return key; },
+          .load = [load] { return load; }};
 }
 
 START_TEST(a_model_is_ready) {
@@ -123,11 +124,11 @@ START_TEST(failures_are_told_once) {
       from([](const SharedModel::Progress&) -> Result<Runnable> {
         throw std::runtime_error("kaput");
       }),
-      {.key = []() -> Result<std::string> {
+      {.key = [](const CancelCheck&) -> Result<std::string> {
          return Error{Code::kUnreadable, "gone", ""};
        },
        .load = [] { return stub; }},
-      {.key = []() -> Result<std::string> { throw std::runtime_error("kaput"); },
+      {.key = [](const CancelCheck&) -> Result<std::string> { throw std::runtime_error("kaput"); },
        .load = [] { return stub; }}};
   for (const Loading::Source& source : sources) {
     Told told;
@@ -222,13 +223,15 @@ START_TEST(logits_that_are_no_numbers_have_no_best_class) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   for (const float wrong : {std::nanf(""), kInf, -kInf}) {
     const float logits[] = {1, wrong};
-    const auto best = best_classes(logits, 2);
-    ck_assert(!best && best.error().code == Code::kBadCheckpoint);
-    test::expect_contains(best.error().what, "NaN or infinite");
+    std::vector<inference::Score> best;
+    const Status found = best_classes(logits, 2, best);
+    ck_assert(!found && found.error().code == Code::kBadCheckpoint);
+    test::expect_contains(found.error().what, "NaN or infinite");
   }
   const float logits[] = {1, 2};
-  const auto best = best_classes(logits, 2);
-  ck_assert(best && best->size() == 2 && best->front().index == 1);
+  std::vector<inference::Score> best;
+  ck_assert(static_cast<bool>(best_classes(logits, 2, best)));
+  ck_assert(best.size() == 2 && best.front().index == 1);
 }
 END_TEST
 

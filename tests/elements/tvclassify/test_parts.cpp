@@ -79,6 +79,8 @@ static const BusRow kBusRows[] = {
   {Code::kUnsupported,     Stage::kCaps,     gst_core_error_quark,     GST_CORE_ERROR_NEGOTIATION},
   {Code::kUnavailable,     Stage::kLoad,     gst_library_error_quark,  GST_LIBRARY_ERROR_INIT},
   {Code::kDevice,          Stage::kFrame,    gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
+  {Code::kDeviceLost,      Stage::kFrame,    gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
+  {Code::kDeviceLost,      Stage::kSettings, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
   {Code::kInternal,        Stage::kFrame,    gst_library_error_quark,  GST_LIBRARY_ERROR_FAILED},
 };
 // clang-format on
@@ -420,6 +422,16 @@ static FrameResult of(FrameStatus status) {
   return result;
 }
 
+static FrameResult skipped(const History& history, std::string_view reason) {
+  FrameResult result = of(FrameStatus::kFailed);
+  result.age = 77;  // what was there before does not show
+  result.labels = result.raw = {{9, "before", 1}};
+  history.skipped(reason, result);
+  ck_assert(result.status == FrameStatus::kSkipped && result.raw.empty());
+  ck_assert(result.reason == reason);
+  return result;
+}
+
 START_TEST(history_cadence) {
   Cadence cadence;
   ck_assert(cadence.due(3));
@@ -441,18 +453,18 @@ END_TEST
 
 START_TEST(history_ages) {
   History history;
-  ck_assert(history.skipped("interval").labels.empty());
+  ck_assert(skipped(history, "interval").labels.empty());
   history.note(ok({{1, "one", 0.9F}}));
   for (unsigned age = 1; age <= 2; ++age) {
-    const FrameResult skipped = history.skipped("interval");
-    ck_assert_uint_eq(skipped.age, age);
-    ck_assert_uint_eq(skipped.labels.size(), 1);
-    history.note(skipped);
+    const FrameResult left_out = skipped(history, "interval");
+    ck_assert_uint_eq(left_out.age, age);
+    ck_assert_uint_eq(left_out.labels.size(), 1);
+    history.note(left_out);
   }
   history.note(of(FrameStatus::kFailed));
-  ck_assert_uint_eq(history.skipped("interval").age, 4);
+  ck_assert_uint_eq(skipped(history, "interval").age, 4);
   history.forget();
-  ck_assert(history.skipped("qos").labels.empty());
+  ck_assert(skipped(history, "qos").labels.empty());
 }
 END_TEST
 
@@ -460,14 +472,14 @@ END_TEST
 START_TEST(history_late_results) {
   History history;
   history.note(ok({{1, "one", 0.9F}}));
-  history.note(history.skipped("late"));
-  history.note(history.skipped("busy"));
+  history.note(skipped(history, "late"));
+  history.note(skipped(history, "busy"));
   history.note_late(ok({{2, "two", 0.7F}}), 2);
-  const FrameResult next = history.skipped("late");
+  const FrameResult next = skipped(history, "late");
   ck_assert_uint_eq(next.age, 2);
   ck_assert_int_eq(next.labels[0].index, 2);
   history.note(next);
-  ck_assert_uint_eq(history.skipped("busy").age, 3);
+  ck_assert_uint_eq(skipped(history, "busy").age, 3);
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "elements/inference/engine.hpp"
+#include "elements/tvclassify/contradictions.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
@@ -277,29 +278,75 @@ START_TEST(licences_are_named_once) {
 }
 END_TEST
 
+/// The element alone, with a bus, not started.
+class Lone {
+ public:
+  explicit Lone(const std::string& settings)
+      : element_(gst_parse_launch(("tvclassify " + settings).c_str(), nullptr)) {
+    gst_object_ref_sink(element_);
+    gst_element_set_bus(element_, bus_);
+  }
+  ~Lone() {
+    gst_element_set_state(element_, GST_STATE_NULL);
+    gst_element_set_bus(element_, nullptr);
+    gst_object_unref(bus_);
+    gst_object_unref(element_);
+  }
+  Lone(const Lone&) = delete;
+  Lone& operator=(const Lone&) = delete;
+
+  GstElement* element() { return element_; }
+  GstStateChangeReturn pause() { return gst_element_set_state(element_, GST_STATE_PAUSED); }
+  std::vector<Seen> errors() {
+    std::vector<Seen> seen;
+    while (const MessageRef message{gst_bus_pop_filtered(bus_, GST_MESSAGE_ERROR)})
+      seen.push_back(read_error(message.get()));
+    return seen;
+  }
+
+ private:
+  GstElement* const element_;
+  GstBus* const bus_ = gst_bus_new();
+};
+
 START_TEST(contradictions_fail_the_start_with_one_error) {
-  GstElement* element = gst_parse_launch("tvclassify weights=resnet18 model=resnet50", nullptr);
-  gst_object_ref_sink(element);
-  GstBus* bus = gst_bus_new();
-  gst_element_set_bus(element, bus);
-  ck_assert_int_eq(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-  const MessageRef message(gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR));
-  ck_assert(message != nullptr);
-  GError* error = nullptr;
-  gchar* debug = nullptr;
-  gst_message_parse_error(message.get(), &error, &debug);
-  ck_assert(g_error_matches(error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS));
-  expect_contains(error->message, "belong to resnet18, not to model=resnet50");
+  Lone element("weights=resnet18 model=resnet50");
+  ck_assert_int_eq(element.pause(), GST_STATE_CHANGE_FAILURE);
+  const std::vector<Seen> errors = element.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  ck_assert(errors[0].domain == GST_LIBRARY_ERROR);
+  ck_assert_int_eq(errors[0].code, GST_LIBRARY_ERROR_SETTINGS);
+  expect_contains(errors[0].text, "belong to resnet18, not to model=resnet50");
   // Where it was noticed, and what had been asked for.
-  expect_contains(debug, "elements/tvclassify/element.cpp(");
+  expect_contains(errors[0].debug, "elements/tvclassify/element.cpp(");
   expect_contains(
-      debug, "code invalid-argument, stage settings, weights \"resnet18\", model \"resnet50\"");
-  g_error_free(error);
-  g_free(debug);
-  gst_element_set_state(element, GST_STATE_NULL);
-  gst_element_set_bus(element, nullptr);
-  gst_object_unref(bus);
-  gst_object_unref(element);
+      errors[0].debug,
+      "code invalid-argument, stage settings, weights \"resnet18\", model \"resnet50\"");
+}
+END_TEST
+
+/// "max-latency" of "max-latency=1"
+static std::string property_of(const std::string& text) {
+  return text.substr(0, text.find('='));
+}
+
+// Every row, a new one included.
+START_TEST(pairs_that_make_no_sense_fail_the_start) {
+  const Contradiction& row = contradictions()[static_cast<std::size_t>(_i)];
+  Lone element("weights=Tiny_Weights.V1 " + std::string(row.example));
+  for (const char* const each : {row.first, row.second}) {
+    const std::string name = property_of(each);
+    ck_assert_msg(g_object_class_find_property(G_OBJECT_GET_CLASS(element.element()), name.c_str()),
+                  "there is no property %s", name.c_str());
+  }
+  ck_assert_int_eq(element.pause(), GST_STATE_CHANGE_FAILURE);
+  const std::vector<Seen> errors = element.errors();
+  ck_assert_uint_eq(errors.size(), 1);
+  ck_assert(errors[0].domain == GST_LIBRARY_ERROR);
+  ck_assert_int_eq(errors[0].code, GST_LIBRARY_ERROR_SETTINGS);
+  expect_equal(errors[0].text, std::string("cannot load weights \"Tiny_Weights.V1\": properties ") +
+                                   row.first + " and " + row.second +
+                                   " contradict each other: " + row.why + " (" + row.hint + ")");
 }
 END_TEST
 
@@ -323,6 +370,8 @@ static Suite* make_suite() {
   tcase_add_test(bus, pretrained_warns_once);
   tcase_add_test(bus, licences_are_named_once);
   tcase_add_test(bus, contradictions_fail_the_start_with_one_error);
+  tcase_add_loop_test(bus, pairs_that_make_no_sense_fail_the_start, 0,
+                      static_cast<int>(contradictions().size()));
   suite_add_tcase(suite, bus);
   return suite;
 }

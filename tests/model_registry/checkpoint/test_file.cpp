@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "tests/countdown.hpp"
 #include "tests/model_registry/checkpoint/support.hpp"
 
 namespace {
@@ -40,6 +41,42 @@ START_TEST(hashes_more_than_one_block) {
   // FIPS 180-2, appendix B.3
   tv::test::expect_equal(file->sha256,
                          "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+END_TEST
+
+// Hashing gigabytes takes seconds: it asks before each piece of them.
+START_TEST(reading_asks_whether_to_go_on) {
+  constexpr int kPieces = 4;  // MiB
+  const TempFolder folder;
+  const std::string path = folder.write("a", std::string(std::size_t{kPieces} << 20, 'a'));
+  tv::test::Countdown never;
+  ck_assert(static_cast<bool>(tv::read_file(path, tv::kLargestFile, never.check())));
+  ck_assert_int_gt(never.asked(), kPieces);
+  for (int after = 0; after < never.asked(); ++after) {
+    tv::test::Countdown countdown(after);
+    const auto file = tv::read_file(path, tv::kLargestFile, countdown.check());
+    ck_assert_msg(!file, "a yes after %d questions was not heard", after);
+    ck_assert(file.error().code == tv::Code::kCancelled);
+    tv::test::expect_equal(file.error().what, "reading " + path + " was cancelled");
+    ck_assert_int_eq(countdown.asked(), after + 1);  // and it is not asked again
+  }
+}
+END_TEST
+
+START_TEST(parsing_asks_whether_to_go_on) {
+  const TempFolder folder;
+  const auto file = tv::read_file(folder.write("zip.pth", tv::test::load_data("zip.pth")));
+  ck_assert(static_cast<bool>(file));
+  tv::test::Countdown never;
+  const auto whole = tv::read_checkpoint(*file, never.check());
+  ck_assert(static_cast<bool>(whole));
+  ck_assert_int_gt(never.asked(), 1);
+  for (int after = 0; after < never.asked(); ++after) {
+    tv::test::Countdown countdown(after);
+    const auto checkpoint = tv::read_checkpoint(*file, countdown.check());
+    ck_assert_msg(!checkpoint, "a yes after %d questions was not heard", after);
+    ck_assert(checkpoint.error().code == tv::Code::kCancelled);
+  }
 }
 END_TEST
 
@@ -104,8 +141,8 @@ END_TEST
 }  // namespace
 
 Suite* file_suite() {
-  return tv::test::make_suite("file", 60, reads_and_hashes, hashes_more_than_one_block,
-                              follows_symbolic_links, size_limit_is_inclusive,
-                              refuses_what_is_no_readable_file, paths_in_errors_are_printable,
-                              bytes_outlive_the_file);
+  return tv::test::make_suite(
+      "file", 60, reads_and_hashes, hashes_more_than_one_block, reading_asks_whether_to_go_on,
+      parsing_asks_whether_to_go_on, follows_symbolic_links, size_limit_is_inclusive,
+      refuses_what_is_no_readable_file, paths_in_errors_are_printable, bytes_outlive_the_file);
 }

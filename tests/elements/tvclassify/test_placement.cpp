@@ -5,6 +5,7 @@
 
 #include "elements/common/log.hpp"
 #include "elements/inference/engine.hpp"
+#include "tests/elements/inference/frame_stub.hpp"
 #include "tests/elements/tvclassify/solid.hpp"
 
 using namespace tv;
@@ -181,7 +182,7 @@ START_TEST(half_precision_is_the_gpus_alone) {
   if (!row.half) {
     Bench cpu(kStub + "device=cpu " + setting);
     ck_assert_int_eq(read_meta(cpu.pass(solid(1)).get()).best(), 1);
-    ck_assert_int_eq(stub().precision(), static_cast<int>(row.precision));
+    ck_assert_int_eq(stub().loads(), 1);
     return;
   }
   const Seen error = refusal("device=cpu " + setting);
@@ -322,8 +323,8 @@ START_TEST(a_flush_waits_for_no_batch_that_is_under_way) {
 END_TEST
 
 static Suite* make_suite() {
-  Suite* suite = suite_create("tvclassify device");
-  TCase* all = tcase_create("device");
+  Suite* suite = suite_create("tvclassify placement");
+  TCase* all = tcase_create("placement");
   tcase_add_checked_fixture(all, reset_stubs, reset_stubs);
   for (const TTest* test :
        {the_gpu_is_taken_where_it_is_usable, the_number_of_the_gpu_reaches_its_backend,
@@ -341,6 +342,7 @@ static Suite* make_suite() {
 }
 
 int main(int argc, char** argv) {
+  setenv("TV_ASSUME_GPU", "1", 1);  // the stub needs no driver
   gst_init(&argc, &argv);
   return run_suite(make_suite());
 }

@@ -1,0 +1,56 @@
+// What we need of the CUDA driver beside what GStreamer's library offers. Private to the cuda_*
+// files: the only ones that see a type of CUDA's.
+#pragma once
+
+#include <cuda.h>
+#include <gst/cuda/gstcudacontext.h>
+
+#include <cstddef>
+
+namespace tv {
+
+/// Functions of libcuda.so.1, under their newest ABI.
+struct CudaDriver {
+  CUresult (*init)(unsigned flags);
+  CUresult (*retain_primary)(CUcontext* context, CUdevice device);
+  CUresult (*push)(CUcontext context);
+  CUresult (*pop)(CUcontext* context);
+  CUresult (*create_event)(CUevent* event, unsigned flags);
+  CUresult (*record_event)(CUevent event, CUstream stream);
+  CUresult (*destroy_event)(CUevent event);
+  CUresult (*alloc_host)(void** memory, std::size_t bytes);
+  CUresult (*free_host)(void* memory);
+  CUresult (*pointer_attribute)(void* value, CUpointer_attribute attribute, CUdeviceptr pointer);
+};
+
+/// Opened with the first call, never closed; nullptr where there is no driver, or one that
+/// GStreamer cannot use. Thread-safe.
+const CudaDriver* cuda_driver();
+
+/// The context that LibTorch, and all of CUDA's runtime, uses on a GPU; nullptr: it cannot be had.
+/// Kept for the rest of the process, as LibTorch keeps it. Thread-safe.
+CUcontext primary_context(int device);
+
+/// A context that is current as long as the object lives; false: it cannot be. Needs a driver.
+class CurrentContext {
+ public:
+  explicit CurrentContext(CUcontext context)
+      : pushed_(cuda_driver()->push(context) == CUDA_SUCCESS) {}
+  explicit CurrentContext(GstCudaContext* context)
+      : CurrentContext(static_cast<CUcontext>(gst_cuda_context_get_handle(context))) {}
+  ~CurrentContext() {
+    CUcontext popped = nullptr;
+    if (pushed_) cuda_driver()->pop(&popped);
+  }
+  CurrentContext(const CurrentContext&) = delete;
+  CurrentContext& operator=(const CurrentContext&) = delete;
+  explicit operator bool() const { return pushed_; }
+
+ private:
+  const bool pushed_;
+};
+
+/// The GPU of a context.
+int device_of(GstCudaContext* context);
+
+}  // namespace tv

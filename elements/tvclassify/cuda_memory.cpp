@@ -1,0 +1,139 @@
+#include "elements/tvclassify/cuda_memory.hpp"
+
+#include <cuda.h>
+#include <gst/cuda/gstcudamemory.h>
+#if GST_CHECK_VERSION(1, 24, 0)
+#include <gst/cuda/gstcudastream.h>
+#endif
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "elements/common/gst_ptr.hpp"
+#include "elements/tvclassify/cuda_driver.hpp"
+#include "elements/tvclassify/frame.hpp"
+
+namespace tv {
+namespace {
+
+// Those of tv::pixel_formats() that GStreamer's CUDA elements make.
+constexpr const char* kFormats =
+    "{ NV12, P010_10LE, I420, Y444, RGB, BGR, RGBA, BGRA, RGBx, BGRx, RGBP }";
+
+Error failed(const std::string& step, CUresult result) {
+  return {Code::kDevice, step + ": error " + std::to_string(static_cast<int>(result)),
+          "see what nvidia-smi and GST_DEBUG=cuda*:5 say"};
+}
+
+/// An event in the context of the memory whose writes it follows.
+class Event {
+ public:
+  Event(GstCudaContext* context, CUevent event)
+      : context_(GST_CUDA_CONTEXT(gst_object_ref(context))), event_(event) {}
+  ~Event() {
+    {
+      const CurrentContext current(context_);
+      // Also without: a context that cannot be made current has lost its events.
+      cuda_driver()->destroy_event(event_);
+    }
+    gst_object_unref(context_);
+  }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  CUevent get() const { return event_; }
+
+ private:
+  GstCudaContext* const context_;
+  const CUevent event_;
+};
+
+/// The stream that writes the memory; nullptr: none, it is written when the buffer arrives.
+CUstream stream_of([[maybe_unused]] GstCudaMemory* memory) {
+#if GST_CHECK_VERSION(1, 24, 0)
+  GstCudaStream* const stream = gst_cuda_memory_get_stream(memory);
+  return stream ? gst_cuda_stream_get_handle(stream) : nullptr;
+#else
+  // Every element of GStreamer 1.22 waits for its stream before it pushes: the memory has none.
+  return nullptr;
+#endif
+}
+
+/// Records behind what the stream has been given so far; nullptr: nothing to wait for.
+Result<std::unique_ptr<Event>> record_written(GstCudaMemory* memory) {
+  CUstream const stream = stream_of(memory);
+  if (!stream) return std::unique_ptr<Event>();
+  const CurrentContext current(memory->context);
+  if (!current) return Error{Code::kDevice, "the context of the frame's memory is lost", ""};
+  const CudaDriver& driver = *cuda_driver();
+  CUevent event = nullptr;
+  if (const CUresult result = driver.create_event(&event, CU_EVENT_DISABLE_TIMING);
+      result != CUDA_SUCCESS)
+    return failed("making an event for the frame's memory", result);
+  auto owned = std::make_unique<Event>(memory->context, event);
+  if (const CUresult result = driver.record_event(event, stream); result != CUDA_SUCCESS)
+    return failed("recording an event behind the frame's writes", result);
+  return owned;
+}
+
+/// Whether kernels in LibTorch's context can read that address. Contexts of one GPU share its
+/// addresses (unified addressing), but the driver has the last word.
+bool is_readable(const GstCudaMemory* memory, const void* address, int device) {
+  CUcontext const ours = primary_context(device);
+  if (!ours) return false;
+  if (gst_cuda_context_get_handle(memory->context) == ours) return true;
+  const CurrentContext current(ours);
+  if (!current) return false;
+  CUdeviceptr there = 0;
+  const auto here = reinterpret_cast<CUdeviceptr>(address);
+  return cuda_driver()->pointer_attribute(&there, CU_POINTER_ATTRIBUTE_DEVICE_POINTER, here) ==
+             CUDA_SUCCESS &&
+         there == here;
+}
+
+/// In the order in which they are let go of, from the last to the first.
+struct Held {
+  BufferRef buffer;
+  Frame frame;
+  std::unique_ptr<Event> written;
+};
+
+}  // namespace
+
+void add_cuda_caps(GstCaps* caps, const char* size) {
+  const std::string text =
+      std::string("video/x-raw(" GST_CAPS_FEATURE_MEMORY_CUDA_MEMORY "), format=(string)") +
+      kFormats + size;
+  gst_caps_append(caps, gst_caps_from_string(text.c_str()));
+}
+
+std::optional<CudaPlace> cuda_place(GstBuffer* buffer) {
+  if (gst_buffer_n_memory(buffer) != 1) return std::nullopt;
+  GstMemory* const memory = gst_buffer_peek_memory(buffer, 0);
+  if (!gst_is_cuda_memory(memory)) return std::nullopt;
+  const GstCudaMemory* const cuda = GST_CUDA_MEMORY_CAST(memory);
+  return CudaPlace{.device = device_of(cuda->context), .layout = &cuda->info};
+}
+
+Result<std::optional<inference::Picture>> map_cuda_frame(GstBuffer* buffer,
+                                                         const GstVideoInfo& info,
+                                                         const CudaPlace& place) {
+  if (!cuda_driver()) return std::optional<inference::Picture>();
+  GstCudaMemory* const memory = GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0));
+  const Mapping mapping{.flags = static_cast<GstMapFlags>(GST_MAP_READ | GST_MAP_CUDA),
+                        .layout = place.layout};
+  TV_ASSIGN_OR_RETURN(Frame frame, map_frame(buffer, info, mapping));
+  if (!is_readable(memory, frame.view.planes[0].data, place.device))
+    return std::optional<inference::Picture>();
+  // After mapping: that may have uploaded what the CPU wrote.
+  TV_ASSIGN_OR_RETURN(std::unique_ptr<Event> written, record_written(memory));
+  const auto held = std::make_shared<Held>(
+      Held{BufferRef(gst_buffer_ref(buffer)), std::move(frame), std::move(written)});
+  return std::optional(inference::Picture{.view = held->frame.view,
+                                          .on_device = true,
+                                          .written = held->written ? held->written->get() : nullptr,
+                                          .plan = nullptr,
+                                          .pixels = held});
+}
+
+}  // namespace tv

@@ -1,0 +1,70 @@
+// The GPU's own layers on the CPU: the same arithmetic, element by element.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/conv2d.h>
+
+#include "elements/inference/backend_cuda/layer_math.hpp"
+#include "elements/inference/backend_cuda/layer_ops.hpp"
+
+namespace tv::inference::test {
+
+class HostOps final : public LayerOps {
+ public:
+  /// `fused`: conv_relu() is there, as in cuDNN; else every convolution is followed by affine().
+  explicit HostOps(bool fused) : fused_(fused) {}
+
+  at::Tensor conv_relu(const DeviceConv& conv, const at::Tensor& x,
+                       const std::optional<at::Tensor>& residual) const override {
+    if (!fused_ || conv.groups != 1) return {};
+    ++fused_calls;
+    at::Tensor y = at::conv2d(x, conv.weight, conv.narrow_bias, conv.stride, conv.padding,
+                              conv.dilation, conv.groups);
+    if (residual) y = y.add(*residual);
+    return y.relu().contiguous(at::MemoryFormat::ChannelsLast);
+  }
+
+  void affine(const at::Tensor& x, const Affine& affine, at::Tensor& out) const override {
+    ++affine_calls;
+    TORCH_CHECK(dense(x) && dense(out) && (!affine.residual || dense(*affine.residual)), "dense");
+    TORCH_CHECK(!affine.residual || affine.residual->sizes() == x.sizes(), "residual");
+    const AffineLaunch launch{
+        .in = x.const_data_ptr(),
+        .out = out.mutable_data_ptr(),
+        .residual = affine.residual ? affine.residual->const_data_ptr() : nullptr,
+        .scale = affine.scale ? affine.scale->const_data_ptr<float>() : nullptr,
+        .shift = affine.shift ? affine.shift->const_data_ptr<float>() : nullptr,
+        .elements = x.numel(),
+        .channels = static_cast<std::int32_t>(x.dim() == 4 ? x.size(1) : x.size(-1)),
+        .activation = static_cast<LayerActivation>(affine.activation)};
+    switch (x.scalar_type()) {
+      case at::kHalf:
+        return run<Float16>(launch);
+      case at::kBFloat16:
+        return run<BFloat16>(launch);
+      default:
+        return run<float>(launch);
+    }
+  }
+
+  mutable int fused_calls = 0, affine_calls = 0;
+
+ private:
+  static bool dense(const at::Tensor& x) {
+    return x.dim() == 4 ? x.is_contiguous(at::MemoryFormat::ChannelsLast) : x.is_contiguous();
+  }
+  /// As the kernel chooses.
+  template <typename T>
+  static void run(const AffineLaunch& launch) {
+    constexpr int kWide = 16 / sizeof(T);
+    if (launch.channels % kWide == 0)
+      for (std::int64_t i = 0; i < launch.elements; i += kWide)
+        tv::inference::affine<T, kWide>(launch, i);
+    else
+      for (std::int64_t i = 0; i < launch.elements; ++i) tv::inference::affine<T, 1>(launch, i);
+  }
+
+  const bool fused_;
+};
+
+}  // namespace tv::inference::test

@@ -1,0 +1,241 @@
+// The GPU's executor on the CPU: every float builder against the reference executor.
+#include "elements/inference/backend_cuda/device_executor.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "model_registry/models/models.hpp"
+#include "tests/elements/inference/cuda/host_ops.hpp"
+
+// After LibTorch: Check has macros with names that it uses.
+#include "tests/suite.hpp"
+
+using namespace tv;
+using namespace tv::inference;
+using namespace tv::inference::test;
+using namespace tv::test;
+
+namespace {
+
+// Larger ones have the nodes of their smaller siblings: the suite on a GPU runs them. Of some
+// families the smallest one is larger.
+constexpr std::int64_t kMostParameters = 30'000'000;
+constexpr std::string_view kLargerOnes[] = {"alexnet", "vgg11_bn", "vit_b_32"};
+
+std::vector<std::string_view> builders() {
+  std::vector<std::string_view> names;
+  for (const std::string_view name : available_models())
+    if (!name.starts_with("quantized_")) names.push_back(name);
+  return names;
+}
+
+std::int64_t count(const graph::Network& network) {
+  std::int64_t sum = 0;
+  for (const graph::Parameter& parameter : network.parameters()) {
+    std::int64_t each = 1;
+    for (const std::int64_t side : parameter.shape) each *= side;
+    sum += each;
+  }
+  return sum;
+}
+
+/// Numbers under which every part of a network matters: no zero heads, no norms that do nothing.
+Parameters lively(const graph::Network& network, std::uint64_t seed) {
+  at::Generator generator = at::detail::createCPUGenerator(seed);
+  Parameters parameters;
+  std::vector<at::Tensor> initial(network.parameters().size());
+  for (const graph::Parameter& declared : network.parameters()) {
+    at::Tensor tensor = empty_parameter(declared.shape, declared.dtype);
+    if (!tensor.is_floating_point()) {
+      tensor.zero_();
+    } else if (declared.name.ends_with("running_var")) {
+      tensor.uniform_(0.5, 1.5, generator);
+    } else if (tensor.dim() == 1) {
+      const bool weight = declared.name.ends_with("weight") || declared.name.ends_with("gamma");
+      tensor.uniform_(weight ? 0.8 : -0.1, weight ? 1.2 : 0.1, generator);
+    } else {
+      const double fan = static_cast<double>(tensor.numel()) / static_cast<double>(tensor.size(0));
+      tensor.normal_(0, 1 / std::sqrt(fan), generator);
+    }
+    parameters.push_back(tensor);
+  }
+  // Tables of indices and coordinates are part of the network.
+  for (const graph::InitStep& step : network.init())
+    if (step.parameter >= 0 && step.rule == graph::InitRule::kValues) {
+      at::Tensor& table = parameters[static_cast<std::size_t>(step.parameter)];
+      table.copy_(at::tensor(*step.values).view_as(table));
+    }
+  return parameters;
+}
+
+at::Tensor padded(const at::Tensor& x, const DevicePlace& place) {
+  at::Tensor input = at::zeros({x.size(0), place.input_channels, x.size(2), x.size(3)})
+                         .to(place.type)
+                         .contiguous(at::MemoryFormat::ChannelsLast);
+  input.narrow(1, 0, 3).copy_(x);
+  return input;
+}
+
+at::Tensor answer(const graph::Network& network, const Parameters& parameters, const at::Tensor& x,
+                  const DevicePlace& place, const LayerOps& ops) {
+  graph::Graph graph = device_graph(*network.trace(x.sizes().vec()), place);
+  const auto layers = std::make_shared<const DeviceLayers>(graph, parameters, place);
+  return make_device_executor(std::move(graph), layers, parameters, place, ops)
+      ->run(padded(x, place));
+}
+
+/// Of the largest logit.
+double relative_difference(const at::Tensor& a, const at::Tensor& b) {
+  return a.sub(b).abs().max().item<double>() / b.abs().max().item<double>();
+}
+
+template <typename F>
+bool nothrow(F&& body) {
+  try {
+    body();
+    return true;
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
+std::int64_t side_of(const graph::Network& network) {
+  // Small, but not below what a network takes.
+  return network.trace({1, 3, 64, 64})   ? 64
+         : network.trace({1, 3, 96, 96}) ? 96
+                                         : network.min_size();
+}
+
+}  // namespace
+
+START_TEST(every_builder_agrees_with_the_reference) {
+  const c10::InferenceMode inference;
+  const std::string_view name = builders()[static_cast<std::size_t>(_i)];
+  const Model model = *get_model(name);
+  const graph::Network& network = *model.network;
+  const bool small = count(network) <= kMostParameters;
+  if (!small && std::ranges::find(kLargerOnes, name) == std::end(kLargerOnes)) return;
+  const Parameters parameters = lively(network, 1);
+  const std::int64_t side = side_of(network);
+  const at::Tensor x = at::randn({2, 3, side, side}, at::detail::createCPUGenerator(2));
+  const at::Tensor expected =
+      make_reference_executor(*network.trace(x.sizes().vec()), parameters)->run(x);
+  ck_assert_msg(expected.std(1).min().item<double>() > 1e-3, "%s: dull logits", name.data());
+
+  // What a GPU does in float32, with cuDNN's fused call and without it.
+  for (const bool fused : {true, false}) {
+    const HostOps ops(fused);
+    const at::Tensor found = answer(network, parameters, x, {.input_channels = 4}, ops);
+    const double difference = relative_difference(found, expected);
+    std::printf("%-24.*s %s  %.1e\n", static_cast<int>(name.size()), name.data(),
+                fused ? "fused  " : "unfused", difference);
+    ck_assert_msg(difference < 2e-5, "%s: %g", name.data(), difference);
+    ck_assert(found.scalar_type() == at::kFloat);
+  }
+}
+END_TEST
+
+// Half the digits: 11 of float16, 8 of bfloat16. A wrong layer is off by a multiple of that.
+START_TEST(half_precision_agrees_roughly) {
+  const c10::InferenceMode inference;
+  struct Row {
+    const char* builder;
+    at::ScalarType type;
+    double most;
+  };
+  constexpr Row kRows[] = {
+      {"resnet18", at::kHalf, 5e-3},           {"resnet18", at::kBFloat16, 4e-2},
+      {"mobilenet_v3_small", at::kHalf, 5e-3}, {"regnet_y_400mf", at::kBFloat16, 4e-2},
+      {"densenet121", at::kHalf, 5e-3},        {"swin_v2_t", at::kBFloat16, 4e-2},
+  };
+  for (const Row& row : kRows) {
+    const Model model = *get_model(row.builder);
+    const Parameters parameters = lively(*model.network, 3);
+    const std::int64_t side = side_of(*model.network);
+    const at::Tensor x = at::randn({1, 3, side, side}, at::detail::createCPUGenerator(4));
+    const at::Tensor expected =
+        make_reference_executor(*model.network->trace(x.sizes().vec()), parameters)->run(x);
+    const HostOps ops(true);
+    const at::Tensor found =
+        answer(*model.network, parameters, x, {.type = row.type, .input_channels = 8}, ops);
+    const double difference = relative_difference(found, expected);
+    std::printf("%-24s %s  %.1e\n", row.builder, at::toString(row.type), difference);
+    ck_assert_msg(difference < row.most && difference > 0, "%s: %g", row.builder, difference);
+  }
+}
+END_TEST
+
+START_TEST(one_set_of_layers_serves_every_batch_size) {
+  const c10::InferenceMode inference;
+  const Model model = *get_model("mobilenet_v3_small");
+  const Parameters parameters = lively(*model.network, 5);
+  const DevicePlace place{.input_channels = 4};
+  const HostOps ops(true);
+  const at::Tensor x = at::randn({3, 3, 64, 64}, at::detail::createCPUGenerator(6));
+  const auto graph_of = [&](std::int64_t n) {
+    return device_graph(*model.network->trace({n, 3, 64, 64}), place);
+  };
+  const auto layers = std::make_shared<const DeviceLayers>(graph_of(1), parameters, place);
+  const at::Tensor together =
+      make_device_executor(graph_of(3), layers, parameters, place, ops)->run(padded(x, place));
+  const auto single = make_device_executor(graph_of(1), layers, parameters, place, ops);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const at::Tensor one = single->run(padded(x.narrow(0, i, 1), place));
+    ck_assert_msg(relative_difference(one, together.narrow(0, i, 1)) < 1e-5, "picture %d",
+                  static_cast<int>(i));
+  }
+  // Of another network they are refused.
+  const Model other = *get_model("resnet18");
+  ck_assert(!nothrow([&] {
+    make_device_executor(device_graph(*other.network->trace({1, 3, 64, 64}), place), layers,
+                         lively(*other.network, 1), place, ops);
+  }));
+}
+END_TEST
+
+START_TEST(only_convolutions_with_relu_are_one_call) {
+  const c10::InferenceMode inference;
+  const auto calls = [](const char* builder, bool fused) {
+    const Model model = *get_model(builder);
+    const HostOps ops(fused);
+    answer(*model.network, lively(*model.network, 7), at::randn({1, 3, 64, 64}), {}, ops);
+    return std::pair(ops.fused_calls, ops.affine_calls);
+  };
+  // 17 with a ReLU behind the batch norm or the sum, 3 projections of the shortcut.
+  ck_assert(calls("resnet18", true) == std::pair(17, 3));
+  ck_assert(calls("resnet18", false) == std::pair(0, 20));
+  // No ReLU in it; the depthwise ones would not be in one call either.
+  ck_assert_int_eq(calls("efficientnet_b0", true).first, 0);
+}
+END_TEST
+
+START_TEST(plain_operators_are_the_reference) {
+  const c10::InferenceMode inference;
+  const Model model = *get_model("googlenet");  // whose input goes through slices
+  const Parameters parameters = lively(*model.network, 8);
+  const at::Tensor x = at::randn({1, 3, 64, 64}, at::detail::createCPUGenerator(9));
+  const HostOps ops(true);
+  const at::Tensor found =
+      answer(*model.network, parameters, x, {.input_channels = 8, .plain = true}, ops);
+  const at::Tensor expected =
+      make_reference_executor(*model.network->trace(x.sizes().vec()), parameters)->run(x);
+  ck_assert(relative_difference(found, expected) < 1e-5);
+  ck_assert_int_eq(ops.affine_calls + ops.fused_calls, 0);
+}
+END_TEST
+
+int main() {
+  return run_suite(
+      "device executor", 600,
+      Loop{every_builder_agrees_with_the_reference, static_cast<int>(builders().size())},
+      half_precision_agrees_roughly, one_set_of_layers_serves_every_batch_size,
+      only_convolutions_with_relu_are_one_call, plain_operators_are_the_reference);
+}
