@@ -11,7 +11,7 @@ most=$((64 * 1024 * 1024))
 
 development='libcurl4-openssl-dev libssl-dev nlohmann-json3-dev libhwy-dev zlib1g-dev check libsubunit-dev libjpeg62-turbo-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libglib2.0-dev libffi-dev libmount-dev libblkid-dev libselinux1-dev
-  libpcre2-dev libsepol-dev liborc-0.4-dev'
+  libpcre2-dev libsepol-dev liborc-0.4-dev libunwind-dev libdw-dev libelf-dev liblzma-dev'
 programs='/usr/bin/ninja /usr/bin/pkgconf /usr/bin/pkg-config /usr/bin/gst-launch-1.0 /usr/bin/gst-inspect-1.0
   /usr/lib/x86_64-linux-gnu/gstreamer1.0/gstreamer-1.0/gst-plugin-scanner'
 plugins='app audioconvert coreelements rawparse typefindfunctions videoconvertscale videotestsrc'
