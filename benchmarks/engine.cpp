@@ -1,5 +1,5 @@
 // One element description in several streams, fed as fast as it takes frames.
-//   engine-benchmark STREAMS FRAMES WIDTH HEIGHT ELEMENT...
+//   engine-benchmark STREAMS FRAMES WIDTH HEIGHT [format=NV12] ELEMENT...
 // FRAMES are of all streams together, after 5 % more that are not measured. Prints one line of
 // JSON: frames_per_second, p50_ms and p99_ms from the sink pad to the source pad, cpu_us (of the
 // process, a frame), allocations (a frame), memory_mib (resident at the end).
@@ -177,11 +177,13 @@ int main(int argc, char** argv) {
   const std::size_t width = std::strtoul(argv[3], nullptr, 10);
   const std::size_t height = std::strtoul(argv[4], nullptr, 10);
   std::string element;
-  for (int i = 5; i < argc; ++i) element += std::string(argv[i]) + " ";
-  const std::string caps =
-      "video/x-raw,format=GRAY8,framerate=30/1,width=" + std::to_string(width) +
-      ",height=" + std::to_string(height);
-  GstBuffer* frame = random_frame((width + 3) / 4 * 4 * height);
+  const bool nv12 = argv[5] == std::string("format=NV12");  // else GRAY8
+  for (int i = nv12 ? 6 : 5; i < argc; ++i) element += std::string(argv[i]) + " ";
+  const std::string caps = std::string("video/x-raw,format=") + (nv12 ? "NV12" : "GRAY8") +
+                           ",framerate=30/1,width=" + std::to_string(width) +
+                           ",height=" + std::to_string(height);
+  const std::size_t luma = (width + 3) / 4 * 4 * height;
+  GstBuffer* frame = random_frame(nv12 ? luma + luma / 2 : luma);  // of an even height
   std::vector<std::unique_ptr<Stream>> streams;
   for (std::size_t i = 0; i < count; ++i)
     streams.push_back(std::make_unique<Stream>(element, caps, warm + frames));

@@ -13,6 +13,8 @@ namespace tv::inference {
 namespace {
 
 constexpr int kMaxDeviceIndex = 1023;
+// In the order of enum Precision.
+constexpr std::string_view kPrecisionNames[] = {"auto", "fp32", "fp16", "bf16"};
 // Of NVIDIA's driver; in the Windows Subsystem for Linux; on Tegra.
 constexpr const char* kGpuDevices[] = {"/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu"};
 
@@ -113,8 +115,14 @@ Result<std::chrono::nanoseconds> warm_up(LoadedModel& model, int size,
 }  // namespace
 
 std::string_view precision_name(Precision precision) {
-  constexpr std::string_view kNames[] = {"auto", "fp32", "fp16", "bf16"};
-  return kNames[static_cast<std::size_t>(precision)];
+  return kPrecisionNames[static_cast<std::size_t>(precision)];
+}
+
+Result<Precision> parse_precision(std::string_view text) {
+  for (std::size_t i = 0; i < std::size(kPrecisionNames); ++i)
+    if (kPrecisionNames[i] == text) return static_cast<Precision>(i);
+  return Error{Code::kInvalidArgument, "no precision \"" + std::string(text) + "\"",
+               "expected auto, fp32, fp16 or bf16"};
 }
 
 Result<std::optional<Device>> parse_device(std::string_view text) {

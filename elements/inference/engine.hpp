@@ -45,6 +45,8 @@ enum class Precision : std::uint8_t {
 };
 /// "auto", "fp32", "fp16", "bf16".
 std::string_view precision_name(Precision precision);
+/// The precision of that name. Fails: InvalidArgument.
+Result<Precision> parse_precision(std::string_view text);
 
 /// What a backend needs to load a model. The tensors must outlive load() only.
 struct LoadRequest {

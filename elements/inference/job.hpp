@@ -43,8 +43,10 @@ struct Job {
 
   bool answered() const { return !logits.empty() || !top.empty(); }
 
-  /// What finishes a job: tells its completion, with nothing of it touched afterwards.
+  /// What finishes a job: tells its completion, with nothing of it touched afterwards. However it
+  /// ended, its pixels are not needed any longer.
   void finish() {
+    picture.reset();
     const std::shared_ptr<Completion> told = std::move(completion);
     const std::uint64_t told_id = id;
     done.store(true, std::memory_order_release);

@@ -5,7 +5,8 @@
 //                                        backend=fbgemm|qnnpack (int8), true or false for progress,
 //                                        quantize and kFlags, 0..1 for kProbabilities
 //   random SEED | file PATH              chooses the numbers
-//   executor fused|reference             loads
+//   executor fused|reference [DEVICE [PRECISION]]
+//                                        loads, on the CPU unless told
 //   state OUT                            raw bytes of all tensors to OUT, and to stdout lines
 //                                        "tensor NAME DTYPE SHAPE"
 //   save OUT                             the state dict as a file for torch.load
@@ -110,8 +111,12 @@ Status build(Session& session, std::istream& args) {
 
 // The file's bytes live as long as the tensors that look at them: for one call.
 Status load(Session& session, std::istream& args) {
-  std::string executor;
+  std::string executor, device_name = "cpu", precision_name = "auto";
   args >> executor;
+  if (std::string word; args >> word) device_name = word;
+  if (std::string word; args >> word) precision_name = word;
+  TV_ASSIGN_OR_RETURN(const auto device, tv::inference::parse_device(device_name));
+  TV_ASSIGN_OR_RETURN(const auto precision, tv::inference::parse_precision(precision_name));
   session.loaded.reset();  // the largest models fit into memory once
   std::optional<tv::graph::BoundTensors> tensors;
   if (!session.file.empty()) {
@@ -119,15 +124,17 @@ Status load(Session& session, std::istream& args) {
     TV_ASSIGN_OR_RETURN(const tv::Checkpoint checkpoint, tv::read_checkpoint(file));
     TV_ASSIGN_OR_RETURN(tensors, tv::bind_checkpoint(checkpoint, *session.model.network));
   }
-  TV_ASSIGN_OR_RETURN(tv::inference::Backend* const backend,
-                      tv::inference::open_backend(tv::inference::DeviceKind::kCpu));
+  TV_ASSIGN_OR_RETURN(const auto placement,
+                      tv::inference::place(device, session.model.network->int8(), precision));
   const tv::inference::LoadRequest request{
       .network = session.model.network,
       .tensors = tensors ? &*tensors : nullptr,
       .seed = session.seed,
-      .executor = executor == "fused" ? Executor::kFused : Executor::kReference};
+      .executor = executor == "fused" ? Executor::kFused : Executor::kReference,
+      .device_index = placement.device.index,
+      .precision = precision};
   session.loaded.reset();  // the largest models fit into memory once
-  TV_ASSIGN_OR_RETURN(session.loaded, backend->load(request));
+  TV_ASSIGN_OR_RETURN(session.loaded, placement.backend->load(request));
   return {};
 }
 

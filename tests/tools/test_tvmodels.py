@@ -76,6 +76,8 @@ def test_help_and_version(world):
     (["run", "--model", "resnet18", "--input", "x.pt"], "--output"),
     (["run", "--input", "x.pt", "--output", "y.pt"], "--model"),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--executor", "slow"], '"slow"'),
+    (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--device", "tpu"], 'no device "tpu"'),
+    (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--precision", "int4"], 'no precision "int4"'),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--num-classes", "0"], "--num-classes"),
     (["run", "--model", "vit_b_32", "--input", "x.pt", "--output", "y.pt", "--image-size", "0"], "--image-size"),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--seed", "1", "--weights", "DEFAULT"],
@@ -420,6 +422,16 @@ def test_run_equals_torchvision(world, out, batch, executor):
     assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
     world.good("run", "--model", "resnet18", "--seed", "1", "--input", batch, "--output", out)
     assert (load(out) - expected).abs().max() > 1e-2 * expected.abs().max()  # the seed matters
+
+
+def test_run_on_a_device_in_a_precision(world, out, batch):
+    options = ["--model", "resnet18", "--input", batch, "--output", out]
+    world.good("run", *options, "--device", "cpu", "--precision", "fp32")
+    said = load(out)
+    world.good("run", *options, "--device", "cpu")
+    assert torch.equal(load(out), said)
+    half = world.bad(1, "run", *options, "--device", "cpu", "--precision", "fp16").stderr
+    assert "precision is fp16, but the CPU computes in fp32" in half and "because" not in half
 
 
 @pytest.mark.parametrize("source", ["entry", "file", "legacy"])

@@ -46,6 +46,9 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   if (executor != "fused" && executor != "reference")
     return Error{Code::kInvalidArgument,
                  "--executor is fused or reference, found \"" + executor + "\"", ""};
+  TV_ASSIGN_OR_RETURN(spec.device, inference::parse_device(arguments.text("device", "auto")));
+  TV_ASSIGN_OR_RETURN(spec.precision,
+                      inference::parse_precision(arguments.text("precision", "auto")));
   usage = false;
   spec.builder = arguments.text("model");
   spec.weights_file = arguments.text("weights-file");

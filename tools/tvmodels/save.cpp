@@ -25,6 +25,7 @@ constexpr Option kOptions[] = {
 Status save(inference::ModelSpec spec, const FetchOptions& options, const std::string& path) {
   // The parameters as they are in the file: the fused executor folds some of them.
   spec.executor = inference::Executor::kReference;
+  spec.device = inference::Device{};
   TV_ASSIGN_OR_RETURN(const inference::ReadyModel ready, inference::load_model(spec, options));
   TV_ASSIGN_OR_RETURN(const auto tensors, ready.model->state_dict());
   return write_state_dict(path, tensors, ready.network->module_versions());

@@ -47,32 +47,59 @@ struct Round {
   std::uint64_t frames = 0;  ///< of each stream
   unsigned flushes = 0;      ///< of each stream
   bool deadlines = false;
+  unsigned slots = 1;  ///< batches under way beside each other
 };
 
 /// What is written into a picture. Floats hold whole numbers up to 2^24.
 enum Slot : std::size_t { kStream, kNumberLow, kNumberHigh, kLargestBatch, kSlots };
 
-/// Answers with the picture itself; now and then slowly, now and then with an error.
+/// Batches that began beside another one, of all rounds.
+std::atomic<std::uint64_t> overlaps{0};
+
+/// Answers with the picture itself; now and then slowly, now and then with an error. With several
+/// slots a batch is answered on the thread that ends it; now and then one cannot begin.
 class Echo final : public BatchRunner {
  public:
-  Echo(const Round& round, std::uint64_t seed) : round_(round), random_(seed) {}
+  Echo(const Round& round, std::uint64_t seed)
+      : round_(round), random_(seed), random_end_(seed + 1), slots_(round.slots) {}
   void run(std::span<Job* const> jobs) override {
-    if (below(random_, 1000) < round_.slow_in_1000)
-      std::this_thread::sleep_for(std::chrono::microseconds(below(random_, 2000)));
+    require(under_way_ == 0, "run beside a batch that is under way");
+    echo(jobs, random_);
+  }
+  unsigned slots() const override { return static_cast<unsigned>(slots_.size()); }
+  bool begin(unsigned slot, std::span<Job* const> jobs) override {
+    require(slots_[slot].empty(), "begun in a slot that is not idle");
+    if (below(random_, 100) == 0) return false;
+    slots_[slot].assign(jobs.begin(), jobs.end());
+    if (++under_way_ > 1) ++overlaps;
+    return true;
+  }
+  void end(unsigned slot) override {
+    require(!slots_[slot].empty(), "ended what has not begun");
+    echo(slots_[slot], random_end_);
+    slots_[slot].clear();
+    --under_way_;
+  }
+
+ private:
+  void echo(std::span<Job* const> jobs, Random& random) const {
+    if (below(random, 1000) < round_.slow_in_1000)
+      std::this_thread::sleep_for(std::chrono::microseconds(below(random, 2000)));
     for (Job* job : jobs) {
       require(static_cast<float>(jobs.size()) <= job->input[kLargestBatch],
               "a batch is larger than a stream in it wants");
       require(job->batch == jobs.size(), "a job knows another size of its batch");
-      if (below(random_, 1000) < round_.faults_in_1000)
+      if (below(random, 1000) < round_.faults_in_1000)
         job->error = Error{Code::kInternal, std::to_string(job->input[kNumberLow]), ""};
       else
         job->logits = job->input;
     }
   }
 
- private:
   const Round round_;
-  Random random_;
+  Random random_, random_end_;  // the worker's, and that of who ends
+  std::vector<std::vector<Job*>> slots_;
+  std::atomic<unsigned> under_way_{0};
 };
 
 /// Frames and events share the numbers of a stream.
@@ -425,6 +452,7 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   Random random(seed);
 
+  unsigned rounds = 0;
   std::uint64_t left = 0;
   constexpr unsigned kStreams[] = {1, 2, 3, 7, 16};
   for (std::size_t i = 0; left < frames; ++i) {
@@ -437,6 +465,7 @@ int main(int argc, char** argv) {
     round.frames =
         std::max<std::uint64_t>(1, std::min<std::uint64_t>(frames - left, 100'000) / round.streams);
     round.deadlines = i % 4 == 3;
+    round.slots = 1 + ++rounds % 3;
     left += play(round, random);
   }
   std::printf("%llu frames, all of them once and in order\n",
@@ -451,7 +480,8 @@ int main(int argc, char** argv) {
                 .faults_in_1000 = 5,
                 .frames = 20'000'000,
                 .flushes = 0,
-                .deadlines = below(random, 2) == 0};
+                .deadlines = below(random, 2) == 0,
+                .slots = 1 + ++rounds % 3};
     round.flushes = static_cast<unsigned>(std::min<std::uint64_t>(50, flushes - flushed));
     round.frames = std::uint64_t{round.flushes} * 500;
     play(round, random);
@@ -459,6 +489,9 @@ int main(int argc, char** argv) {
   }
   std::printf("%llu flushes at random moments, nothing stale\n",
               static_cast<unsigned long long>(flushed));
+  std::printf("%llu batches began beside another one\n",
+              static_cast<unsigned long long>(overlaps.load()));
+  require(overlaps > 0, "no two batches were ever under way beside each other");
 
   constexpr unsigned kElements = 8;
   std::vector<std::thread> elements;

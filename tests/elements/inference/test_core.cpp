@@ -17,6 +17,7 @@
 #include "elements/inference/model_source.hpp"
 #include "elements/inference/shared_model.hpp"
 #include "model_registry/registry/registry.hpp"
+#include "tests/elements/inference/told.hpp"
 #include "tests/suite.hpp"
 
 using namespace tv;
@@ -188,29 +189,6 @@ START_TEST(jobs_are_used_again_and_clean) {
 END_TEST
 
 // ---- batches ----------------------------------------------------------------------------------
-
-/// Told of jobs; counts them.
-class Told final : public Completion {
- public:
-  void complete(std::uint64_t id) override {
-    const std::lock_guard lock(mutex_);
-    ids_.push_back(id);
-    changed_.notify_all();
-  }
-  void wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return ids_.size() >= count; });
-  }
-  std::vector<std::uint64_t> ids() {
-    const std::lock_guard lock(mutex_);
-    return ids_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::uint64_t> ids_;
-};
 
 /// Notes what runs together; each batch waits for the gate.
 class Recorder final : public BatchRunner {

@@ -54,6 +54,10 @@ START_TEST(devices_parse) {
   ck_assert((*parse_device("cpu"))->kind == DeviceKind::kCpu);
   ck_assert((*parse_device("cuda"))->kind == DeviceKind::kCuda);
   ck_assert_int_eq((*parse_device("cuda:12"))->index, 12);
+  for (const char* name : {"auto", "fp32", "fp16", "bf16"})
+    expect_equal(precision_name(value_of(parse_precision(name))), name);
+  for (const char* name : {"", "FP16", "fp", "int8"})
+    ck_assert_msg(!parse_precision(name), "%s is no precision", name);
   for (const char* const text : {"", "gpu", "CPU", "cuda:", "cuda:-1", "cuda:1x", "cuda: 1",
                                  "cuda:99999999999", "cuda:1024", "cpu:0"}) {
     const auto device = parse_device(text);

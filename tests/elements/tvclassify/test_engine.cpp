@@ -4,36 +4,10 @@
 #include <future>
 #include <thread>
 
-#include "tests/elements/inference/stub_backend.hpp"
-#include "tests/elements/tvclassify/support.hpp"
+#include "tests/elements/tvclassify/solid.hpp"
 
 using namespace tv;
 using namespace tv::test;
-
-static const std::string kStub =
-    "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
-
-/// A solid picture; its class is stub_class(red, green >= 128).
-static BufferRef solid(int red, int green = 0, int blue = 0, gsize pixels = 64 * 48,
-                       GstClockTime time = GST_CLOCK_TIME_NONE) {
-  std::vector<guint8> rgb;
-  for (gsize i = 0; i < pixels; ++i)
-    rgb.insert(rgb.end(),
-               {static_cast<guint8>(red), static_cast<guint8>(green), static_cast<guint8>(blue)});
-  BufferRef buffer(gst_buffer_new_allocate(nullptr, rgb.size(), nullptr));
-  gst_buffer_fill(buffer.get(), 0, rgb.data(), rgb.size());
-  GST_BUFFER_PTS(buffer.get()) = time;
-  return buffer;
-}
-
-static BufferRef next(Bench& bench) {
-  BufferRef buffer(gst_harness_pull(bench.harness()));
-  ck_assert(buffer != nullptr);
-  return buffer;
-}
-static Meta next_meta(Bench& bench) {
-  return read_meta(next(bench).get());
-}
 
 static guint64 counter(Bench& bench, const char* field) {
   GstStructure* stats = nullptr;
