@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "elements/inference/backend_cpu/executor.hpp"
+#include "elements/inference/backend_cpu/openmp_team.hpp"
 #include "elements/inference/backend_cpu/quantized_engine.hpp"
 #include "model_registry/graph/passes/passes.hpp"
 
@@ -171,6 +172,9 @@ class QuantizedExecutor final : public GraphExecutor {
 
   Tensor run(const Tensor& input) override {
     const EngineLease lease(engine_);
+    // QNNPACK has threads of its own, which would share their cores with a team that spins: on two
+    // cores MobileNetV3 then takes nine times as long.
+    const WithoutOpenMpTeam alone(engine_ == at::QEngine::QNNPACK);
     values_.begin(input.contiguous(at::MemoryFormat::ChannelsLast));
     for (std::size_t id = 1; id < graph_.nodes.size(); ++id) {
       if (values_.is_fixed(id)) continue;
