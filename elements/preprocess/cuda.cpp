@@ -10,6 +10,7 @@
 #include "elements/preprocess/cuda_device.hpp"
 #include "elements/preprocess/half.hpp"
 #include "elements/preprocess/paths.hpp"
+#include "elements/preprocess/sticky_error.hpp"
 
 namespace tv {
 namespace preprocess {
@@ -20,7 +21,8 @@ Error invalid(std::string what, std::string hint = "") {
 }
 
 Error device_failed(const std::string& step, int error) {
-  return Error{Code::kDevice, step + ": " + device_error_text(error), ""};
+  return Error{is_sticky(error) ? Code::kDeviceLost : Code::kDevice,
+               step + ": " + device_error_text(error), ""};
 }
 
 // Device memory; nothing, or one block.
@@ -271,7 +273,7 @@ Result<std::unique_ptr<CudaPreprocessor>> make_cuda_preprocessor(Plan plan) {
   TV_RETURN_IF_ERROR(preprocess::check_plan(plan));
   int device = 0;
   if (const int error = preprocess::device_current(&device); error != 0)
-    return Error{Code::kUnavailable,
+    return Error{is_sticky(error) ? Code::kDeviceLost : Code::kUnavailable,
                  std::string("no usable GPU: ") + preprocess::device_error_text(error),
                  "see what nvidia-smi says; -Dgpu_archs lists the GPUs that a build is for"};
   auto made = std::make_unique<preprocess::OnDevice>(std::move(plan), device);

@@ -17,8 +17,6 @@ std::unique_ptr<Preprocessor> make_fast(Plan plan);
 /// outside the frame.
 Status check_plan(const Plan& plan);
 
-/// Whether `frame` has the plan's size, lies in its planes and has all of them. Does not read them.
-Status check_frame(const Plan& plan, const FrameView& frame);
 /// check_frame(), and whether there is room in `out`.
 Status check_run(const Plan& plan, const FrameView& frame, std::span<const float> out);
 

@@ -29,6 +29,12 @@ class Preprocessor {
   virtual Status run(const FrameView& frame, std::span<float> out) = 0;
 };
 
+namespace preprocess {
+/// What run() asks first: whether `frame` has the plan's size, lies in its planes and has all of
+/// them. Does not read them. Fails: InvalidArgument.
+Status check_frame(const Plan& plan, const FrameView& frame);
+}  // namespace preprocess
+
 Result<std::unique_ptr<Preprocessor>> make_preprocessor(
     Plan plan, PreprocessPath path = PreprocessPath::kFast);
 

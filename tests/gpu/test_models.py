@@ -1,12 +1,13 @@
 """Every float builder on the GPU, in fp32, fp16 and bf16, against the reference executor on the CPU.
 
-    test_models.py TOOL [BUILDER...]        (TOOL is parity_tool; without names: every float builder)
+    test_models.py TOOL [BUILDER...]        (TOOL is parity_tool; without names: those in $TV_BUILDERS, else every float builder)
 
 Random weights of one seed, the same pictures for all. A row a builder: of each precision the largest difference of logits, as a
 share of the spread of the reference's logits over the pictures, and the pictures with the same best class. Fails where a row
 is out of BOUNDS. Half precision may move the best class where two are near: agreement counts pictures whose two best logits
 are further apart than the bound alone.
 """
+import os
 import pathlib
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def main(path, *names):
         print("SKIP: torch sees no GPU")
         return 77
     listed = subprocess.run([path, "--list"], check=True, capture_output=True, text=True).stdout.split()
-    builders = names or [name for name in listed if not name.startswith("quantized_")]
+    builders = names or os.environ.get("TV_BUILDERS", "").split() or [name for name in listed if not name.startswith("quantized_")]
     print(f"bounds: {BOUNDS}\n| Builder | " + " | ".join(BOUNDS) + " |\n|---|" + "--:|" * len(BOUNDS), flush=True)
     failed = []
     with tempfile.TemporaryDirectory() as name:

@@ -72,7 +72,10 @@ Tensor CudaOps::conv_relu(const DeviceConv& conv, const Tensor& x,
     throw;
   } catch (const c10::AcceleratorError&) {
     throw;
-  } catch (const c10::Error&) {
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {  // LibTorch's, or that of cuDNN's own front end
+    static_cast<void>(cudaGetLastError());
     refused_.insert(&conv);  // the plain ones will do, or say what is wrong
     return {};
   }

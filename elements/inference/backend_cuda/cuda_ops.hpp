@@ -16,13 +16,15 @@ class CudaOps final : public LayerOps {
 
   /// False: convolutions are always followed by a kernel of ours.
   void set_fused(bool fused) { fused_ = fused; }
+  /// Convolutions that cuDNN refused are tried again: memory may have lacked.
+  void forget_refusals() { refused_.clear(); }
   /// cuDNN's convolution with ReLU names its own output as the residual, times 0: what lay in that
-  /// memory must not matter, but NaN times 0 is NaN. While this is set the memory holds NaN: logits
-  /// that are none then prove that the shapes are safe.
+  /// memory must not matter, but NaN times 0 is NaN. While this is set the memory holds NaN, which
+  /// shows if it matters.
   void set_poisoned(bool poisoned) { poisoned_ = poisoned; }
-  /// After such a proof has failed: convolutions without a residual take two kernels.
+  /// If it does: convolutions without a residual take two kernels.
   void avoid_relu_without_residual() { relu_without_residual_ = false; }
-  bool avoids_relu_without_residual() const { return !relu_without_residual_; }
+  bool fused() const { return fused_; }
 
  private:
   bool fused_ = true;

@@ -2,7 +2,7 @@
 
 #include <c10/cuda/CUDAException.h>
 
-#include "elements/inference/backend_torch/sticky_error.hpp"
+#include "elements/preprocess/sticky_error.hpp"
 
 namespace tv::inference {
 namespace {
@@ -46,6 +46,10 @@ Status cuda_status(cudaError_t error, const std::string& doing) {
   if (taken(error) == cudaSuccess) return {};
   return Error{is_sticky(error) ? Code::kDeviceLost : Code::kDevice,
                doing + ": " + cudaGetErrorString(error), ""};
+}
+
+void settle(cudaStream_t stream) {
+  static_cast<void>(taken(cudaStreamSynchronize(stream)));
 }
 
 Event::Event() {

@@ -51,4 +51,7 @@ class PinnedMemory {
   void* data_ = nullptr;
 };
 
+/// Waits for a stream; what is wrong shows in the next call. For destructors and failures.
+void settle(cudaStream_t stream);
+
 }  // namespace tv::inference

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "elements/inference/backend_cuda/upload.hpp"
+#include "elements/preprocess/preprocess.hpp"
 #include "model_registry/transforms/plan.hpp"
 
 namespace tv::inference {
@@ -111,9 +112,7 @@ Status Feeder::feed(unsigned slot, std::span<const Picture* const> pictures,
                    "a picture for a network input of " + std::to_string(picture->plan->crop_size) +
                        " pixels, expected " + std::to_string(input.size(2)),
                    ""};
-    if (picture->view.width != picture->plan->width ||
-        picture->view.height != picture->plan->height)
-      return Error{Code::kInvalidArgument, "a picture of another size than its plan's", ""};
+    TV_RETURN_IF_ERROR(preprocess::check_frame(*picture->plan, picture->view));
   }
   TV_ASSIGN_OR_RETURN(const std::vector<FrameView> views, upload(slot, pictures));
   for (std::size_t first = 0; first < pictures.size();) {

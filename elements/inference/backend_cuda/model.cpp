@@ -12,9 +12,11 @@
 #include <memory>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "elements/inference/backend_cuda/feeder.hpp"
 #include "elements/inference/backend_cuda/network.hpp"
+#include "elements/inference/backend_cuda/streams.hpp"
 #include "elements/inference/backend_torch/guarded.hpp"
 #include "elements/inference/backend_torch/random_init.hpp"
 
@@ -24,14 +26,21 @@ namespace {
 /// Everything that holds device memory: freed inside guarded() alone, or not at all.
 struct State {
   State(const LoadRequest& request, Parameters parameters, c10::DeviceIndex device)
-      : network(request, std::move(parameters), c10::cuda::getStreamFromPool(false, device)),
-        feeder(c10::cuda::getStreamFromPool(false, device)) {}
+      : network(request, std::move(parameters), lease_stream(device, false)),
+        feeder(lease_stream(device, true)) {}  // its kernels are short, and a batch waits for them
   ~State() {
-    feeder.stream().synchronize();
-    network.stream().synchronize();
+    settle();
+    return_stream(network.stream(), false);
+    return_stream(feeder.stream(), true);
   }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
+
+  /// Waits for all that is under way.
+  void settle() const {
+    inference::settle(feeder.stream().stream());
+    inference::settle(network.stream().stream());
+  }
 
   CudaNetwork network;
   Feeder feeder;
@@ -98,7 +107,7 @@ class CudaModel final : public LoadedModel, public FrameModel {
       lane->input().narrow(0, 0, shape[0]).narrow(1, 0, kColors).copy_(x);
       lane->run();
       const at::Tensor logits = lane->logits().narrow(0, 0, shape[0]).to(at::kCPU);
-      arm_exit_gate();
+      if (!std::exchange(has_run_, true)) arm_exit_gate();
       const float* const data = logits.const_data_ptr<float>();
       return std::vector<float>(data, data + logits.numel());
     });
@@ -125,17 +134,24 @@ class CudaModel final : public LoadedModel, public FrameModel {
       if (slot.top_k == 0) fetch_logits(slot);
       slot.done->record(state.network.stream().stream());
       ++under_way_;
-      arm_exit_gate();
+      if (!std::exchange(has_begun_, true)) arm_exit_gate();
       return {};
     });
   }
 
   Status wait_read(unsigned index) override {
-    return cuda_status((*slots_)[index].read->wait(), "preprocessing frames on the GPU");
+    const std::string doing = "preprocessing frames on the GPU";
+    Session session(doing);
+    if (!session) return session.error();
+    static_cast<void>(cudaSetDevice(device_));
+    return cuda_status((*slots_)[index].read->wait(), doing);
   }
 
   Result<std::vector<Answer>> end(unsigned index) override {
     const Slot& slot = (*slots_)[index];
+    Session session("running " + network_->builder());
+    if (!session) return session.error();
+    static_cast<void>(cudaSetDevice(device_));
     const Status done = cuda_status(slot.done->wait(), "running " + network_->builder());
     auto answers = done ? Result<std::vector<Answer>>(answers_of(slot)) : done.error();
     --under_way_;
@@ -177,6 +193,7 @@ class CudaModel final : public LoadedModel, public FrameModel {
       });
     };
     auto done = attempt();
+    if (!done) settle_failure(done.error());
     // What a batch under way uses stays: without room beside it this one waits for its end.
     if (done || !is_out_of_memory(done.error()) || under_way_ > 0) return done;
     const Status freed = guarded(doing, [&]() -> Status {
@@ -186,7 +203,21 @@ class CudaModel final : public LoadedModel, public FrameModel {
       state_->network.forget();
       return {};
     });
-    return freed ? attempt() : done;
+    if (!freed) return done;
+    done = attempt();
+    if (!done) settle_failure(done.error());
+    return done;
+  }
+
+  /// What a call had begun before it failed still reads the frames, which their owner gets back.
+  void settle_failure(const Error& error) {
+    if (error.code == Code::kDeviceLost || error.code == Code::kCancelled ||
+        error.code == Code::kUnavailable)
+      return;
+    static_cast<void>(guarded("waiting for the GPU", [&]() -> Status {
+      state_->settle();
+      return {};
+    }));
   }
 
   Status check_input(std::span<const float> input, const Shape& shape) const {
@@ -206,6 +237,7 @@ class CudaModel final : public LoadedModel, public FrameModel {
         slot.lane->logits().narrow(0, 0, static_cast<std::int64_t>(slot.pictures));
     if (slot.logits_bytes < rows.nbytes()) {
       slot.logits.reset();
+      slot.logits_bytes = 0;
       slot.logits.emplace(rows.nbytes());
       slot.logits_bytes = rows.nbytes();
     }
@@ -219,7 +251,8 @@ class CudaModel final : public LoadedModel, public FrameModel {
   std::unique_ptr<State> state_;
   std::unique_ptr<std::array<Slot, kCudaSlots>> slots_ =
       std::make_unique<std::array<Slot, kCudaSlots>>();
-  std::atomic<unsigned> under_way_{0};  // slots that have begun and not ended
+  bool has_run_ = false, has_begun_ = false;  // a first use of operators
+  std::atomic<unsigned> under_way_{0};        // slots that have begun and not ended
 };
 
 /// Of the whole process; Python's defaults are others.
@@ -229,6 +262,11 @@ void set_arithmetic() {
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setAllowTF32CuBLAS(tf32);
   at::globalContext().setBenchmarkCuDNN(true);  // shapes are few and come again
+  // Sums of half precision in float32, also those of parts.
+  at::globalContext().setAllowFP16ReductionCuBLAS(false);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+  // Its plans take long to make for each shape; the other kernels are as exact.
+  at::globalContext().setSDPUseCuDNN(false);
 }
 
 Result<Parameters> parameters_of(const LoadRequest& request) {

@@ -1,17 +1,23 @@
 #include "elements/inference/backend_cuda/network.hpp"
 
+#include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include <chrono>
+#include <mutex>
 #include <optional>
 
 #include "elements/inference/backend_cuda/batch_sizes.hpp"
 #include "elements/inference/backend_cuda/kernels.hpp"
 #include "elements/inference/backend_cuda/tuning.hpp"
+#include "elements/inference/backend_torch/guarded.hpp"
+#include "elements/preprocess/sticky_error.hpp"
 
 namespace tv::inference {
 namespace {
@@ -19,10 +25,19 @@ namespace {
 using at::Tensor;
 
 // Batch sizes that stay prepared.
-constexpr std::size_t kPreparedSizes = 6;
+constexpr std::size_t kPreparedSizes = 16;
 // Kernels are chosen and workspaces made in the first run, libraries load more in the second.
 constexpr int kWarmUps = 3;
+constexpr int kRecordings = 3;                        // attempts
 constexpr int kHalfChannels = 8, kFloatChannels = 4;  // 16 bytes of the stem's input
+
+/// One model of the process at a time is prepared. While kernels are chosen cuDNN waits for the
+/// whole device, which spoils what another thread records; and LibTorch keeps a list of recorded
+/// graphs without a lock.
+std::recursive_timed_mutex& preparing() {
+  static auto* const kMutex = new std::recursive_timed_mutex;
+  return *kMutex;
+}
 
 DevicePlace place_of(const LoadRequest& request) {
   DevicePlace place{.device =
@@ -52,10 +67,16 @@ Tensor make_input(std::int64_t n, std::int64_t side, const DevicePlace& place) {
       .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
+}  // namespace
+
 class RecordedLane final : public Lane {
  public:
   RecordedLane(GraphExecutor& executor, std::int64_t n, std::int64_t side, const DevicePlace& place)
       : executor_(executor), input_(make_input(n, side, place)) {}
+  ~RecordedLane() override {
+    const std::lock_guard alone(preparing());
+    graph_.reset();
+  }
 
   const Tensor& input() const override { return input_; }
   const Tensor& logits() const override { return logits_; }
@@ -71,25 +92,29 @@ class RecordedLane final : public Lane {
   /// Once before record(): makes what needs no place in the graph.
   void warm_up() { compute(); }
 
-  /// `pool`: memory that graphs share which never run beside each other.
-  void record(at::cuda::MempoolId_t pool) {
+  /// `pool`: memory that graphs share which never run beside each other. False: it could not be
+  /// recorded, for somebody in the process waited for the whole device meanwhile, and run() does
+  /// without.
+  bool record(at::cuda::MempoolId_t pool) {
     logits_.reset();
     best_.reset();
     graph_.emplace();
-    // Other threads may allocate meanwhile: decoders do.
-    graph_->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
     try {
+      // Other threads may allocate meanwhile: decoders do.
+      graph_->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
       compute();
-    } catch (...) {
-      // The stream is left as if nothing had been recorded.
-      try {
-        graph_->capture_end();
-      } catch (...) {
-      }
-      graph_.reset();
+      graph_->capture_end();
+      return true;
+    } catch (const c10::OutOfMemoryError&) {
+      abandon(pool);
       throw;
+    } catch (const c10::AcceleratorError& error) {
+      abandon(pool);
+      if (is_sticky(error.get_error_code())) throw;
+    } catch (const std::exception&) {
+      abandon(pool);
     }
-    graph_->capture_end();
+    return false;
   }
 
  private:
@@ -109,6 +134,25 @@ class RecordedLane final : public Lane {
                                    cudaMemcpyDeviceToHost, stream));
   }
 
+  /// A recording that failed is still going on for LibTorch's allocators, which hand out its
+  /// memory alone; what has ended already refuses to end.
+  void abandon(at::cuda::MempoolId_t pool) {
+    const auto quietly = [](auto&& step) {
+      try {
+        step();
+      } catch (const std::exception&) {
+      }
+    };
+    quietly([&] { graph_->capture_end(); });
+    quietly(
+        [&] { c10::cuda::CUDACachingAllocator::endAllocateToPool(input_.device().index(), pool); });
+    quietly([&] { at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool); });
+    logits_.reset();
+    best_.reset();
+    quietly([&] { graph_.reset(); });
+    static_cast<void>(cudaGetLastError());
+  }
+
   GraphExecutor& executor_;
   const Tensor input_;
   Tensor logits_, best_;
@@ -116,8 +160,32 @@ class RecordedLane final : public Lane {
   std::optional<at::cuda::CUDAGraph> graph_;
 };
 
-bool all_finite(const Tensor& logits) {
-  return logits.sub(logits).eq(0).all().item<bool>();
+namespace {
+
+class Poison {
+ public:
+  explicit Poison(CudaOps& ops) : ops_(ops) { ops_.set_poisoned(true); }
+  ~Poison() { ops_.set_poisoned(false); }
+  Poison(const Poison&) = delete;
+  Poison& operator=(const Poison&) = delete;
+
+ private:
+  CudaOps& ops_;
+};
+
+/// Something that differs from pixel to pixel and from channel to channel; without random numbers.
+Tensor pattern(const Tensor& like) {
+  const auto options = like.options().dtype(at::kFloat);
+  const Tensor across = at::arange(like.size(3), options).mul(0.37).sin().view({1, -1});
+  const Tensor down = at::arange(like.size(2), options).mul(0.23).cos().view({-1, 1});
+  const Tensor channel = at::arange(like.size(1), options).add(1).view({-1, 1, 1});
+  return across.mul(down).mul(channel);
+}
+
+/// How far two computations of the same may be apart, of the largest logit: a layer that went wrong
+/// shows, the rounding of another order does not.
+double tolerance(at::ScalarType type) {
+  return type == at::kFloat ? 1e-2 : type == at::kHalf ? 5e-2 : 2e-1;
 }
 
 }  // namespace
@@ -162,6 +230,9 @@ Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side
     prepared_.splice(prepared_.begin(), prepared_, entry);
     return lane_of(prepared_.front());
   }
+  std::unique_lock alone(preparing(), std::defer_lock);
+  while (!alone.try_lock_for(std::chrono::milliseconds(50)))
+    TV_RETURN_IF_ERROR(check_cancelled(cancelled, "preparing the network"));
   // Memory of graphs that are dropped may be in use by a batch under way.
   stream_.synchronize();
   if (prepared_.size() >= kPreparedSizes) prepared_.pop_back();
@@ -171,12 +242,7 @@ Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side
   TV_ASSIGN_OR_RETURN(made->executor, executor(shape, cancelled));
   for (auto& lane : made->lanes)
     lane = std::make_unique<RecordedLane>(*made->executor, size, side, place_);
-  if (!ops_.avoids_relu_without_residual()) {
-    ops_.set_poisoned(true);
-    made->lanes.front()->warm_up();
-    ops_.set_poisoned(false);
-    if (!all_finite(made->lanes.front()->logits())) ops_.avoid_relu_without_residual();
-  }
+  if (ops_.fused()) prove_fused(*made->lanes.front());
   for (int i = 0; i < kWarmUps; ++i)
     for (auto& lane : made->lanes) {
       TV_RETURN_IF_ERROR(check_cancelled(cancelled, "preparing the network"));
@@ -185,16 +251,43 @@ Result<std::shared_ptr<Lane>> CudaNetwork::lane(std::size_t n, std::int64_t side
   stream_.synchronize();
   if (tuning().graphs) {
     // The lanes run one after the other: on one stream.
-    const auto pool = at::cuda::graph_pool_handle();
-    for (auto& lane : made->lanes) lane->record(pool);
+    auto pool = at::cuda::graph_pool_handle();
+    for (auto& lane : made->lanes)
+      for (int attempt = 0; attempt < kRecordings && !lane->record(pool); ++attempt)
+        pool = at::cuda::graph_pool_handle();
+    for (auto& lane : made->lanes) lane->run();  // a graph's first launch uploads it
+    stream_.synchronize();
   }
+  arm_exit_gate();
   prepared_.push_front(made);
   return lane_of(made);
 }
 
+/// Compares what cuDNN's fused convolutions make with what plain ones do. Leaves those switched off
+/// that differ.
+void CudaNetwork::prove_fused(RecordedLane& lane) {
+  Tensor input = lane.input();
+  input.copy_(pattern(input));
+  ops_.set_fused(false);
+  lane.warm_up();
+  const Tensor expected = lane.logits().clone();
+  const double bound = tolerance(place_.type) * expected.abs().max().item<double>();
+  const auto agree = [&] {
+    ops_.set_fused(true);
+    const Poison poison(ops_);
+    lane.warm_up();
+    return lane.logits().sub(expected).abs().max().item<double>() <= bound;  // not where it is NaN
+  };
+  if (!agree()) ops_.avoid_relu_without_residual();
+  if (!agree()) ops_.set_fused(false);
+  input.zero_();
+}
+
 void CudaNetwork::forget() {
-  stream_.synchronize();
+  const std::lock_guard alone(preparing());
+  settle(stream_.stream());
   prepared_.clear();
+  ops_.forget_refusals();
   c10::cuda::CUDACachingAllocator::emptyCache();
 }
 

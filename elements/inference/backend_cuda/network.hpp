@@ -33,6 +33,8 @@ class Lane {
   virtual const RankedScore* answers() const = 0;
 };
 
+class RecordedLane;
+
 class CudaNetwork {
  public:
   CudaNetwork(const LoadRequest& request, Parameters parameters, c10::cuda::CUDAStream stream);
@@ -51,6 +53,7 @@ class CudaNetwork {
 
  private:
   struct Prepared;
+  void prove_fused(RecordedLane& lane);
   Result<std::unique_ptr<GraphExecutor>> executor(const Shape& shape, const CancelCheck& cancelled);
 
   std::shared_ptr<const graph::Network> network_;

@@ -61,7 +61,7 @@ Upload plan_upload(const FrameView& frame, const Plan& plan) {
             .to_pitch = aligned(whole.end)};
     // The pitch is that of a whole row, as a view must have; what is between is not copied.
     // A copy of one row may have any pitch, of several at least that of its rows.
-    rows.from_pitch = std::max(rows.from_pitch, rows.bytes);
+    if (rows.rows == 1) rows.from_pitch = std::max(rows.from_pitch, rows.bytes);
     upload.bytes += rows.rows * rows.to_pitch;
   }
   return upload;

@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-#include "elements/inference/backend_torch/sticky_error.hpp"
+#include "elements/preprocess/sticky_error.hpp"
 #include "model_registry/io/exit_gate.hpp"
 
 namespace tv::inference {
@@ -51,7 +51,8 @@ constexpr std::string_view kOutOfMemory = "out of memory: use smaller images or 
 Error device_or_internal(std::string_view doing, std::string_view text) {
   const bool memory = text.find("allocate memory") != std::string_view::npos ||
                       text.find("not enough memory") != std::string_view::npos ||
-                      text.find("out of memory") != std::string_view::npos;
+                      text.find("out of memory") != std::string_view::npos ||
+                      text.find("ALLOC_FAILED") != std::string_view::npos;  // cuBLAS, cuDNN
   const std::string what = std::string(doing) + ": " + first_line(text);
   if (memory) return {Code::kDevice, what, std::string(kOutOfMemory)};
   return {Code::kInternal, what, "please report this"};
@@ -90,6 +91,8 @@ Error current_exception_error(std::string_view doing) {
   try {
     throw;
   } catch (const c10::AcceleratorError& e) {
+    constexpr int kMemoryAllocation = 2;  // cudaErrorMemoryAllocation
+    if (e.get_error_code() == kMemoryAllocation) return device_or_internal(doing, "out of memory");
     // Its first line is CUDA's; what follows is advice for Python.
     return {is_sticky(e.get_error_code()) ? Code::kDeviceLost : Code::kDevice,
             std::string(doing) + ": " + first_line(e.what_without_backtrace()), ""};
@@ -103,7 +106,8 @@ Error current_exception_error(std::string_view doing) {
 }
 
 bool is_out_of_memory(const Error& error) {
-  return error.code == Code::kDevice && error.hint == kOutOfMemory;
+  return error.code == Code::kDevice &&
+         (error.hint == kOutOfMemory || error.what.find("out of memory") != std::string::npos);
 }
 
 void arm_exit_gate() {

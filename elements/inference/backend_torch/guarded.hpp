@@ -38,7 +38,7 @@ class Session {
 /// The exception being handled, as an Error without a backtrace. Call it in a catch block.
 Error current_exception_error(std::string_view doing);
 
-/// Whether it is of current_exception_error(), for want of memory.
+/// Whether memory lacked.
 bool is_out_of_memory(const Error& error);
 
 /// Runs `body` (returns a Result) with leave to call LibTorch; the only place where exceptions are

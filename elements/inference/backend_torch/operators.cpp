@@ -123,10 +123,12 @@ at::Tensor roll(const graph::Node& node, const at::Tensor& x) {
   return at::roll(x, shifts, axes);
 }
 
-// torch.nn.functional.normalize
+// torch.nn.functional.normalize; in float32, for float16 has no number as small as the bound.
 at::Tensor normalize(const at::Tensor& x) {
   constexpr double kSmallest = 1e-12;
-  return x.div(at::linalg_vector_norm(x, 2, {-1}, /*keepdim=*/true).clamp_min(kSmallest));
+  const at::Tensor wide_x = x.to(at::kFloat);
+  const at::Tensor length = at::linalg_vector_norm(wide_x, 2, {-1}, /*keepdim=*/true);
+  return wide_x.div(length.clamp_min(kSmallest)).to(x.scalar_type());
 }
 
 at::Tensor attention(const graph::Node& node, std::span<const at::Tensor> inputs) {

@@ -10,8 +10,8 @@
 #include <random>
 #include <vector>
 
-#include "elements/inference/backend_torch/sticky_error.hpp"
 #include "elements/inference/engine.hpp"
+#include "elements/preprocess/sticky_error.hpp"
 #include "model_registry/registry/registry.hpp"
 #include "tests/suite.hpp"
 

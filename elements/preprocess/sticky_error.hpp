@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <iterator>
 
-namespace tv::inference {
+namespace tv {
 
 inline constexpr int kStickyErrors[] = {
     214,  // an ECC error that cannot be corrected
     220,  // the same on NVLink
+    226,  // an error that was contained to this process
     700,  // illegal address
     702,  // launch timed out
     709,  // context destroyed
@@ -21,6 +22,9 @@ inline constexpr int kStickyErrors[] = {
     717,  // invalid address space
     718,  // invalid program counter
     719,  // launch failure
+    721,  // tensor memory not freed
+    810,  // the client of a multi-process server was ended
+    911,  // an external device failed
 };
 
 constexpr bool is_sticky(int cuda_error) {
@@ -28,4 +32,4 @@ constexpr bool is_sticky(int cuda_error) {
          std::end(kStickyErrors);
 }
 
-}  // namespace tv::inference
+}  // namespace tv
