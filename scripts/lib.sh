@@ -131,7 +131,7 @@ build_project() { # meson options...
 with_build() {
   mkdir -p "$root/.demo/weights"
   GST_PLUGIN_PATH=$build/gst-plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH} \
-    TV_BACKEND_PATH=$build/elements/inference/backend_cpu \
+    TV_BACKEND_PATH=$build/elements/inference/backend_cpu:$build/elements/inference/backend_cuda \
     TV_WEIGHTS_PATH=$root/.demo/weights${TV_WEIGHTS_PATH:+:$TV_WEIGHTS_PATH} \
     PATH=$build/tools/tvmodels:$PATH "$@"
 }
