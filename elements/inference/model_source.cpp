@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -69,6 +71,15 @@ KnownDigests& known_digests() {
   return *instance;
 }
 
+/// A GPU's model prepares a few sizes for all batches; the CPU's each one by itself, of which the
+/// full one comes most.
+Status prepare_batches(LoadedModel& model, int side, unsigned batch,
+                       const std::atomic<bool>& cancelled) {
+  for (unsigned n = model.frames() ? 2 : std::max(2U, batch); n <= batch; ++n)
+    TV_RETURN_IF_ERROR(model.prepare({n, 3, side, side}, [&] { return cancelled.load(); }));
+  return {};
+}
+
 /// Parts are told apart by a character that no name has.
 void add(std::string& key, std::string_view part) {
   key += part;
@@ -106,15 +117,16 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
   return key;
 }
 
-SharedModel::Load model_loader(ModelSpec spec, int side, bool offline) {
-  return [spec = std::move(spec), side,
-          offline](const SharedModel::Progress& progress) mutable -> Result<Runnable> {
+SharedModel::Load model_loader(ModelSpec spec, int side, bool offline, unsigned batch) {
+  return [spec = std::move(spec), side, offline,
+          batch](const SharedModel::Progress& progress) mutable -> Result<Runnable> {
     FetchOptions options;
     options.cancel = &progress.cancelled;
     options.progress = progress.report;
     options.offline = offline;
     TV_ASSIGN_OR_RETURN(ReadyModel ready, load_model(spec, options, side));
     spec = {};  // the file's bytes are not needed any longer
+    TV_RETURN_IF_ERROR(prepare_batches(*ready.model, side, batch, progress.cancelled));
     Runnable runnable;
     runnable.takes_frames = ready.model->frames() != nullptr;
     if (runnable.takes_frames) {

@@ -16,7 +16,8 @@ namespace tv::inference {
 Result<std::string> model_key(ModelSpec& spec, int side, const std::string& group,
                               const CancelCheck& cancelled = {});
 
-/// load_model() with warm-up for pictures of side x side.
-SharedModel::Load model_loader(ModelSpec spec, int side, bool offline);
+/// load_model() with warm-up for pictures of side x side, and what can be done before the first
+/// batch of up to `batch` of them, so that it does not stop the stream.
+SharedModel::Load model_loader(ModelSpec spec, int side, bool offline, unsigned batch = 1);
 
 }  // namespace tv::inference

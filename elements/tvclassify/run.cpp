@@ -76,8 +76,8 @@ Loading::Source source_for(const Choice& choice, const Settings& settings) {
     if (!share) return std::string();
     return inference::model_key(*spec, side, group, cancelled);
   };
-  source.load = [spec, side, offline = settings.offline] {
-    return inference::model_loader(std::move(*spec), side, offline);
+  source.load = [spec, side, offline = settings.offline, batch = settings.batch_size] {
+    return inference::model_loader(std::move(*spec), side, offline, batch);
   };
   return source;
 }

@@ -24,8 +24,6 @@
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
 
-#include <numeric>
-
 #include "elements/inference/backend_torch/executor.hpp"
 
 namespace tv::inference {
@@ -117,10 +115,14 @@ at::Tensor pad(const graph::Node& node, const at::Tensor& x) {
 }
 
 at::Tensor roll(const graph::Node& node, const at::Tensor& x) {
-  const auto& shifts = std::get<graph::RollAttrs>(node.attrs).shifts;
-  std::vector<std::int64_t> axes(shifts.size());
-  std::iota(axes.begin(), axes.end(), 0);
-  return at::roll(x, shifts, axes);
+  std::vector<std::int64_t> shifts, axes;  // LibTorch copies the tensor for each, zeros too
+  const auto& all = std::get<graph::RollAttrs>(node.attrs).shifts;
+  for (std::size_t axis = 0; axis < all.size(); ++axis) {
+    if (all[axis] == 0) continue;
+    shifts.push_back(all[axis]);
+    axes.push_back(static_cast<std::int64_t>(axis));
+  }
+  return shifts.empty() ? x : at::roll(x, shifts, axes);
 }
 
 // torch.nn.functional.normalize; in float32, for float16 has no number as small as the bound.

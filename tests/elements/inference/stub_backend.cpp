@@ -29,8 +29,9 @@ struct Controls {
   int calls = 0;  // of a model or for one, its end included
   int models = 0;
   int largest_batch = 0;
-  int stalled_at = 0;  // the stage of loading that waits for a cancel
-  int stalled = 0;     // that wait there
+  int prepared_batch = 0;  // the largest
+  int stalled_at = 0;      // the stage of loading that waits for a cancel
+  int stalled = 0;         // that wait there
   std::mt19937 random{1};
 };
 Controls& controls() {
@@ -76,8 +77,11 @@ class Stub final : public tv::inference::LoadedModel {
   ~Stub() override {
     locked([](Controls& all) { --all.models, ++all.calls; });
   }
-  tv::Status prepare(const tv::Shape& /*shape*/, const tv::CancelCheck& cancelled) override {
-    locked([](Controls& all) { ++all.calls; });
+  tv::Status prepare(const tv::Shape& shape, const tv::CancelCheck& cancelled) override {
+    locked([&](Controls& all) {
+      ++all.calls;
+      all.prepared_batch = std::max(all.prepared_batch, static_cast<int>(shape[0]));
+    });
     return stall(2, cancelled);
   }
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
@@ -184,12 +188,15 @@ int tv_stub_models() {
 int tv_stub_largest_batch() {
   return locked([](Controls& all) { return all.largest_batch; });
 }
+int tv_stub_prepared_batch() {
+  return locked([](Controls& all) { return all.prepared_batch; });
+}
 void tv_stub_reset() {
   locked([](Controls& all) {
     all.held = 0;
     all.released = all.fail = all.delay = all.inside = all.loads = all.calls = all.largest_batch =
         0;
-    all.stalled_at = all.stalled = 0;
+    all.stalled_at = all.stalled = all.prepared_batch = 0;
   });
 }
 }

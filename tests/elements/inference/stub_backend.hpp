@@ -25,6 +25,7 @@ struct StubControls {
   int (*calls)();                   ///< of models and for them, since reset()
   int (*models)();                  ///< that are loaded now
   int (*largest_batch)();           ///< since reset()
+  int (*prepared_batch)();          ///< the largest that was prepared, since reset()
   void (*reset)();                  ///< all of it
 };
 
@@ -61,6 +62,7 @@ inline StubControls find_stub(const std::string& device) {
   find(found.calls, "tv_stub_calls");
   find(found.models, "tv_stub_models");
   find(found.largest_batch, "tv_stub_largest_batch");
+  find(found.prepared_batch, "tv_stub_prepared_batch");
   find(found.reset, "tv_stub_reset");
   return found;
 }

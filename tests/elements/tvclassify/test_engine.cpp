@@ -502,6 +502,18 @@ START_TEST(elements_that_want_the_same_load_once) {
 }
 END_TEST
 
+START_TEST(full_batches_are_prepared_while_loading) {
+  for (const int batch : {1, 8}) {
+    stub().reset();
+    Bench bench(kStub + "share=false max-in-flight=8 batch-size=" + std::to_string(batch));
+    bench.push(solid(1));  // waits for the model
+    next(bench);
+    ck_assert_int_eq(stub().prepared_batch(), batch);
+    ck_assert_int_eq(stub().largest_batch(), 1);
+  }
+}
+END_TEST
+
 START_TEST(sixteen_streams_share_one_model) {
   stub().delay(200);
   std::vector<std::unique_ptr<Bench>> benches;
@@ -896,7 +908,8 @@ static Suite* make_suite() {
                an_end_downstream_is_no_error, live_video_goes_on_after_a_refusal});
   add("queries", {latency_is_told_when_it_is_known, latency_is_that_of_upstream_and_ours,
                   upstream_gets_buffers_for_those_inside});
-  add("sharing", {elements_that_want_the_same_load_once, sixteen_streams_share_one_model});
+  add("sharing", {elements_that_want_the_same_load_once, full_batches_are_prepared_while_loading,
+                  sixteen_streams_share_one_model});
   add("batches", {streams_of_two_sizes_fill_one_batch, a_dead_stream_holds_nobody,
                   nobody_waits_for_a_stream_that_has_ended, a_flush_closes_the_batch_that_it_was_in,
                   frames_without_inference_hold_no_batch, regions_of_a_frame_travel_together,
