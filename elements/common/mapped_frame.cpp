@@ -54,7 +54,7 @@ MappedFrame::~MappedFrame() {
 }
 
 Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, std::size_t size,
-                              std::size_t first_row, GstMapFlags flags) {
+                              std::size_t first_row, guint flags) {
   guint memory_index = 0, memories = 0;
   gsize skip = 0;
   if (!gst_buffer_find_memory(buffer, begin, size, &memory_index, &memories, &skip))
@@ -64,7 +64,7 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
   if (memories == 1) {
     GstMapInfo& info = maps_[static_cast<std::size_t>(mapped_)];
     GstMemory* memory = gst_buffer_get_memory(buffer, memory_index);
-    if (!gst_memory_map(memory, &info, flags)) {
+    if (!gst_memory_map(memory, &info, static_cast<GstMapFlags>(flags))) {
       Error error{Code::kUnsupported,
                   std::string("cannot map the frame's memory (") + memory->allocator->mem_type +
                       ") for reading",

@@ -15,7 +15,7 @@ namespace tv {
 /// How memory that knows more than system memory is mapped.
 struct Mapping {
   /// With a kind of memory's own flag, pointers are what that memory says (a GPU's, for instance).
-  GstMapFlags flags = GST_MAP_READ;
+  guint flags = GST_MAP_READ;  ///< of GstMapFlags; not of that type, which CUDA's own is beyond
   /// Offsets and strides where the buffer has no GstVideoMeta; nullptr: the caps'.
   const GstVideoInfo* layout = nullptr;
 };
@@ -48,7 +48,7 @@ class MappedFrame {
  private:
   MappedFrame() = default;
   Status map_plane(GstBuffer* buffer, int index, std::size_t begin, std::size_t size,
-                   std::size_t first_row, GstMapFlags flags);
+                   std::size_t first_row, guint flags);
 
   int count_ = 0;
   int width_ = 0, height_ = 0;

@@ -120,8 +120,7 @@ Result<std::optional<inference::Picture>> map_cuda_frame(GstBuffer* buffer,
                                                          const CudaPlace& place) {
   if (!cuda_driver()) return std::optional<inference::Picture>();
   GstCudaMemory* const memory = GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0));
-  const Mapping mapping{.flags = static_cast<GstMapFlags>(GST_MAP_READ | GST_MAP_CUDA),
-                        .layout = place.layout};
+  const Mapping mapping{.flags = guint{GST_MAP_READ} | guint{GST_MAP_CUDA}, .layout = place.layout};
   TV_ASSIGN_OR_RETURN(Frame frame, map_frame(buffer, info, mapping));
   if (!is_readable(memory, frame.view.planes[0].data, place.device))
     return std::optional<inference::Picture>();
