@@ -1,34 +1,14 @@
 // What a frame allocates: nothing but what GStreamer needs for the metadata on its buffer, and the
 // backend for its answer. Counted with a stub that makes one vector a batch.
-#include <atomic>
 #include <cstdint>
 #include <limits>
 
 #include "elements/tvclassify/metadata.hpp"
+#include "tests/count_allocations.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
 using namespace tv::test;
-
-// Every allocation of the process is counted, whoever makes it.
-static std::atomic<std::uint64_t> allocations{0};
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* old, std::size_t size);
-void* malloc(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_calloc(count, size);
-}
-void* realloc(void* old, std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_realloc(old, size);
-}
-}
 
 // Names that no string holds without memory of its own are among them.
 static const std::string kTiny = "tvclassify weights=Tiny_Weights.V1 top-k=5 ";
