@@ -66,9 +66,11 @@ Status FrameRunner::start(unsigned slot, std::span<Job* const> jobs) {
   return frames_.begin(slot, mine.pictures, all ? 0 : top_k);
 }
 
-Status FrameRunner::finish(unsigned slot) {
+Status FrameRunner::finish(unsigned slot, bool give_back) {
   Slot& mine = slots_[slot];
   const Status read = frames_.wait_read(slot);
+  if (read && give_back)
+    for (Job* job : mine.jobs) job->picture.reset();
   auto answers = frames_.end(slot);  // in any case: the slot is to be idle
   if (!answers) return answers.error();
   TV_RETURN_IF_ERROR(read);
@@ -85,7 +87,7 @@ Status FrameRunner::finish(unsigned slot) {
 void FrameRunner::run(std::span<Job* const> jobs) {
   run_in_parts(jobs, [this](std::span<Job* const> part) -> Status {
     TV_RETURN_IF_ERROR(start(0, part));
-    return finish(0);
+    return finish(0, false);  // parts of it may be tried again
   });
   for (Job* job : jobs) job->picture.reset();
 }
@@ -95,13 +97,11 @@ bool FrameRunner::begin(unsigned slot, std::span<Job* const> jobs) {
 }
 
 void FrameRunner::end(unsigned slot) {
-  // The frames go back to who made them before the network has run.
-  if (frames_.wait_read(slot))
-    for (Job* job : slots_[slot].jobs) job->picture.reset();
-  Status done = finish(slot);
+  const Status done = finish(slot, true);
+  if (done) return;
   for (Job* job : slots_[slot].jobs) {
     job->picture.reset();
-    if (!done && !job->answered()) job->error = done.error();
+    if (!job->answered()) job->error = done.error();
   }
 }
 

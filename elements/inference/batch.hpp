@@ -44,7 +44,9 @@ class FrameRunner final : public BatchRunner {
 
  private:
   Status start(unsigned slot, std::span<Job* const> jobs);
-  Status finish(unsigned slot);
+  /// `give_back`: the frames go to who made them as soon as they are read, before the network has
+  /// run; else they stay, for another attempt.
+  Status finish(unsigned slot, bool give_back);
 
   const std::unique_ptr<LoadedModel> model_;
   FrameModel& frames_;
