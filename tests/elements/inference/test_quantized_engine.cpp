@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "elements/inference/backend_cpu/openmp_team.hpp"
 // After LibTorch: Check has macros with names that it uses.
 #include "tests/suite.hpp"
 
@@ -64,10 +65,23 @@ START_TEST(this_libtorch_is_asked_by_default) {
 }
 END_TEST
 
+START_TEST(a_thread_is_without_its_team_for_a_while) {
+  ck_assert(omp_get_max_threads && omp_set_num_threads);  // LibTorch has brought them
+  omp_set_num_threads(3);
+  {
+    const WithoutOpenMpTeam kept(false);
+    ck_assert_int_eq(omp_get_max_threads(), 3);
+    const WithoutOpenMpTeam without(true);
+    ck_assert_int_eq(omp_get_max_threads(), 1);
+  }
+  ck_assert_int_eq(omp_get_max_threads(), 3);
+}
+END_TEST
+
 int main() {
   const auto rows = static_cast<int>(std::size(kRows));
-  return run_suite("quantized engine", 60,
-                   Loop{the_first_of_the_order_that_is_supported_runs, rows},
-                   Loop{without_int8_kernels_there_is_an_error, rows},
-                   Loop{this_libtorch_is_asked_by_default, rows});
+  return run_suite(
+      "quantized engine", 60, Loop{the_first_of_the_order_that_is_supported_runs, rows},
+      Loop{without_int8_kernels_there_is_an_error, rows},
+      Loop{this_libtorch_is_asked_by_default, rows}, a_thread_is_without_its_team_for_a_while);
 }
