@@ -76,6 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def finish(self):
         with contextlib.suppress(OSError, ValueError):
             super().finish()
+            # The end of a body whose length nobody knows: without TLS's own goodbye it may have been cut off.
+            if isinstance(self.connection, ssl.SSLSocket):
+                self.connection.unwrap()
 
     def log_message(self, *_):
         pass
