@@ -236,61 +236,6 @@ START_TEST(live_video_goes_on_with_another_clock) {
 }
 END_TEST
 
-// ---- the latency tracer -----------------------------------------------------------------------
-
-constexpr int kTracedFrames = 20;
-
-/// What the child does, where nothing may be asserted.
-static int play_traced() {
-  const std::string line = "videotestsrc num-buffers=" + std::to_string(kTracedFrames) + " ! " +
-                           kStub + "name=traced ! fakesink sync=false";
-  GstElement* pipeline = gst_parse_launch(line.c_str(), nullptr);
-  if (!pipeline) return EXIT_FAILURE;
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  GstBus* bus = gst_element_get_bus(pipeline);
-  const MessageRef end(gst_bus_timed_pop_filtered(
-      bus, GST_CLOCK_TIME_NONE, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
-  gst_object_unref(bus);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(pipeline);
-  return GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-/// Lines of the tracer about the element, in a program of its own: tracers begin with GStreamer.
-static int traced_lines(const char* tracer) {
-  const std::string log = std::string(g_getenv("TMPDIR")) + "/trace";
-  gchar** environment = g_get_environ();
-  const std::pair<const char*, const char*> set[] = {{"GST_TRACERS", tracer},
-                                                     {"GST_DEBUG", "GST_TRACER:7"},
-                                                     {"GST_DEBUG_NO_COLOR", "1"},
-                                                     {"GST_DEBUG_FILE", log.c_str()}};
-  for (const auto& [name, value] : set)
-    environment = g_environ_setenv(environment, name, value, TRUE);
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  const char* arguments[] = {self.c_str(), "--traced", nullptr};
-  int status = -1;
-  GError* error = nullptr;
-  const gboolean ran =
-      g_spawn_sync(nullptr, const_cast<char**>(arguments), environment, G_SPAWN_DEFAULT, nullptr,
-                   nullptr, nullptr, nullptr, &status, &error);
-  g_strfreev(environment);
-  ck_assert_msg(ran && status == 0, "%s, status %d", error ? error->message : "ran", status);
-  std::ifstream file(log);
-  int found = 0;
-  for (std::string line; std::getline(file, line);)
-    if (line.find(" element-latency, ") != std::string::npos &&
-        line.find("element=(string)traced") != std::string::npos)
-      ++found;
-  std::filesystem::remove(log);
-  return found;
-}
-
-START_TEST(the_latency_tracer_sees_every_frame) {
-  ck_assert_int_eq(traced_lines("latency(flags=element)"), kTracedFrames);
-  ck_assert_int_eq(traced_lines("latency(flags=pipeline)"), 0);
-}
-END_TEST
-
 // ---- threads ----------------------------------------------------------------------------------
 
 constexpr int kInstances = 16;
@@ -354,13 +299,12 @@ static Suite* make_suite() {
                a_blocked_pad_holds_up_no_state_change});
   add("links",
       {the_element_is_taken_out_and_put_back, another_sink_hears_all_before_its_first_frame});
-  add("live", {live_video_goes_on_with_another_clock, the_latency_tracer_sees_every_frame});
+  add("live", {live_video_goes_on_with_another_clock});
   add("threads", {threads_are_one_of_an_element_and_one_of_a_model});
   return suite;
 }
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
-  if (argc > 1 && std::string_view(argv[1]) == "--traced") return play_traced();
   return run_suite(make_suite());
 }
