@@ -5,26 +5,25 @@
  *
  * The shell around Run: no arithmetic, no inference, no LibTorch. Setters store, start() judges,
  * each vfunc works on copies of the settings, stop() drops the run. Between the pads is an ordered
- * queue: the streaming thread puts in, a task of the source pad takes out.
+ * queue: the streaming thread puts in, a task of the source pad takes out. What the pads do with
+ * events and queries has files of its own.
  */
 #include "elements/tvclassify/element.hpp"
 
-#include <gst/video/video.h>
-
 #include <algorithm>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <set>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "elements/common/bus.hpp"
 #include "elements/common/log.hpp"
-#include "elements/tvclassify/cuda_context.hpp"
 #include "elements/tvclassify/cuda_memory.hpp"
+#include "elements/tvclassify/events.hpp"
+#include "elements/tvclassify/instance.hpp"
 #include "elements/tvclassify/metadata.hpp"
 #include "elements/tvclassify/properties.hpp"
+#include "elements/tvclassify/queries.hpp"
 #include "elements/tvclassify/run.hpp"
 #include "model_registry/registry/registry.hpp"
 
@@ -49,91 +48,6 @@ static CapsRef pad_caps() {
 
 // ---- the object -------------------------------------------------------------------------------
 
-namespace {
-
-/// Shared between threads by copies alone.
-class Impl {
-  template <typename F>
-  auto locked(F&& read) const {
-    const std::lock_guard lock(mutex_);
-    return read();
-  }
-
- public:
-  Settings settings() const {
-    return locked([&] { return settings_; });
-  }
-  /// With a number that grows with every change.
-  std::pair<Settings, std::uint64_t> numbered_settings() const {
-    return locked([&] { return std::pair(settings_, changes_); });
-  }
-  LiveSettings live() const {
-    return locked([&] { return settings_.live; });
-  }
-  Snapshot snapshot() const {
-    const std::shared_ptr<Run> now = run();
-    return {settings(), counters_->stats(),
-            now ? std::optional<Choice>(now->choice()) : std::nullopt};
-  }
-  std::shared_ptr<Run> run() const {
-    return locked([&] { return run_; });
-  }
-  const std::shared_ptr<Counters>& counters() const { return counters_; }
-  CudaContext& cuda() { return cuda_; }
-  /// The GPU that a model is or will be for, as far as is known; nullopt: none.
-  std::optional<int> gpu() const {
-    if (const std::shared_ptr<Run> now = run()) return now->choice().gpu;
-    const auto asked = inference::parse_device(settings().device);
-    if (!asked) return std::nullopt;
-    const inference::Device device =
-        asked->value_or(inference::Device{inference::DeviceKind::kCuda});
-    return device.kind == inference::DeviceKind::kCuda ? std::optional(device.index) : std::nullopt;
-  }
-  /// Nobody but a user who names a GPU makes one necessary before it is known where the model runs.
-  bool names_gpu() const {
-    const auto asked = inference::parse_device(settings().device);
-    return asked && *asked && (*asked)->kind == inference::DeviceKind::kCuda;
-  }
-
-  template <typename F>
-  void change_settings(F&& change) {
-    const std::lock_guard lock(mutex_);
-    change(settings_);
-    ++changes_;
-  }
-  void begin(std::shared_ptr<Run> run) {
-    const std::lock_guard lock(mutex_);
-    run_ = std::move(run);
-  }
-  /// False when it has been told before in this element's life.
-  bool is_news(const std::string& text) {
-    const std::lock_guard lock(mutex_);
-    return told_.insert(text).second;
-  }
-  /// The run is given to the caller, who ends it with no lock held.
-  std::shared_ptr<Run> end() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(run_, nullptr);
-  }
-
- private:
-  const std::shared_ptr<Counters> counters_ = std::make_shared<Counters>();
-  CudaContext cuda_;
-  mutable std::mutex mutex_;
-  Settings settings_;
-  std::uint64_t changes_ = 0;
-  std::shared_ptr<Run> run_;  // from start() to stop()
-  std::set<std::string> told_;
-};
-
-}  // namespace
-
-struct GstTvClassify {
-  GstElement parent;
-  GstPad* sink;    // owned by the element
-  GstPad* source;  // owned by the element
-  Impl* impl;
-};
 struct GstTvClassifyClass {
   GstElementClass parent_class;
 };
@@ -142,15 +56,6 @@ G_DEFINE_TYPE(GstTvClassify, gst_tv_classify, GST_TYPE_ELEMENT)
 GST_ELEMENT_REGISTER_DEFINE(tvclassify, "tvclassify", GST_RANK_NONE, gst_tv_classify_get_type())
 
 namespace {
-
-template <typename T>
-GstTvClassify* self_of(T* object) {
-  return reinterpret_cast<GstTvClassify*>(object);
-}
-template <typename T>
-Impl& impl_of(T* object) {
-  return *self_of(object)->impl;
-}
 
 // ---- from start to stop -----------------------------------------------------------------------
 
@@ -282,14 +187,6 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
 
 // ---- the pads ---------------------------------------------------------------------------------
 
-// The macros of these names do not compile without a warning in C++20.
-bool is_serialized(const GstEvent* event) {
-  return (gst_event_type_get_flags(event->type) & GST_EVENT_TYPE_SERIALIZED) != 0;
-}
-bool is_serialized(const GstQuery* query) {
-  return (gst_query_type_get_flags(query->type) & GST_QUERY_TYPE_SERIALIZED) != 0;
-}
-
 void loop(gpointer data) {
   auto* const self = static_cast<GstTvClassify*>(data);
   const GstFlowReturn flow = no_throw(GST_ELEMENT(self), GST_FLOW_ERROR, [&] {
@@ -334,157 +231,6 @@ GstFlowReturn chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
     const std::shared_ptr<Run> run = impl.run();
     return run ? run->accept(std::move(owned), impl.live()) : GST_FLOW_FLUSHING;
   });
-}
-
-/// Nobody hears of the flow return behind an EOS: then it is an error message.
-void report_lost_flow(GstTvClassify* self, const Run& run) {
-  const GstFlowReturn flow = run.flow();
-  if (run.has_reported() || (flow != GST_FLOW_NOT_LINKED && flow >= GST_FLOW_EOS)) return;
-  GST_ELEMENT_FLOW_ERROR(self, flow);
-}
-
-gboolean serialized_event(GstTvClassify* self, Run& run, EventRef event) {
-  const GstEventType type = GST_EVENT_TYPE(event.get());
-  if (type == GST_EVENT_CAPS) {
-    GstCaps* caps = nullptr;
-    gst_event_parse_caps(event.get(), &caps);
-    GST_DEBUG_OBJECT(self, "frames are %" GST_PTR_FORMAT, static_cast<void*>(caps));
-    if (const Status status = run.set_caps(caps); !status) {
-      run.report(status.error(), Stage::kCaps);
-      return FALSE;
-    }
-  } else if (type == GST_EVENT_SEGMENT) {
-    GstSegment segment;
-    gst_event_copy_segment(event.get(), &segment);
-    run.set_segment(segment);
-  }
-  if (run.pass(std::move(event))) return TRUE;
-  if (type == GST_EVENT_EOS) report_lost_flow(self, run);
-  return FALSE;
-}
-
-gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
-  EventRef owned(event);
-  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
-    GstTvClassify* const self = self_of(parent);
-    const std::shared_ptr<Run> run = self->impl->run();
-    if (!run) return gst_pad_event_default(pad, parent, owned.release());
-    switch (GST_EVENT_TYPE(event)) {
-      case GST_EVENT_FLUSH_START: {
-        // Downstream first: it frees the source thread where that is pushing.
-        const gboolean pushed = gst_pad_push_event(self->source, owned.release());
-        run->begin_flush();
-        return pushed;
-      }
-      case GST_EVENT_FLUSH_STOP: {
-        const bool active = GST_PAD_MODE(self->source) == GST_PAD_MODE_PUSH;
-        if (active) run->halt();
-        const gboolean pushed = gst_pad_push_event(self->source, owned.release());
-        if (!active) return pushed;
-        return run->end_flush() && pushed;
-      }
-      default:
-        if (is_serialized(event)) return serialized_event(self, *run, std::move(owned));
-        return gst_pad_push_event(self->source, owned.release());
-    }
-  });
-}
-
-/// Frames that are inside are taken from upstream's pool, too. What downstream says of a pool of
-/// its own is what that can do: a source that asked it for more would fail. With few buffers fewer
-/// frames are inside.
-void ask_for_more_buffers(GstQuery* query, guint depth) {
-  const guint pools = gst_query_get_n_allocation_pools(query);
-  for (guint i = 0; i < pools; ++i) {
-    GstBufferPool* pool = nullptr;
-    guint size = 0, min = 0, max = 0;
-    gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &min, &max);
-    min += depth;
-    if (pool && max > 0)
-      min = std::min(min, max);
-    else if (max > 0)
-      max = max > G_MAXUINT - depth ? 0 : max + depth;
-    gst_query_set_nth_allocation_pool(query, i, pool, size, min, max);
-    if (pool) gst_object_unref(pool);
-  }
-  GstCaps* caps = nullptr;
-  GstVideoInfo info;
-  gst_query_parse_allocation(query, &caps, nullptr);
-  if (pools == 0 && caps && gst_video_info_from_caps(&info, caps))
-    gst_query_add_allocation_pool(query, nullptr, static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)),
-                                  depth, 0);
-}
-
-/// A neighbour looks for a CUDA context. False: not from here.
-bool answer_context(GstObject* parent, GstQuery* query) {
-  if (GST_QUERY_TYPE(query) != GST_QUERY_CONTEXT) return false;
-  return no_throw(GST_ELEMENT(parent), false, [&] {
-    Impl& impl = impl_of(parent);
-    const auto gpu = impl.gpu();
-    return gpu && impl.cuda().answer(GST_ELEMENT(parent), query, *gpu);
-  });
-}
-
-gboolean sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (answer_context(parent, query)) return TRUE;
-  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
-    if (!is_serialized(query)) return gst_pad_query_default(pad, parent, query);
-    GstTvClassify* const self = self_of(parent);
-    const std::shared_ptr<Run> run = self->impl->run();
-    // Its place is behind what came before, the caps above all.
-    if (!run || !run->drain()) return FALSE;
-    const bool answered = gst_pad_peer_query(self->source, query) != FALSE;
-    if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return answered;
-    const guint depth = run->settings().max_in_flight;
-    if (answered) ask_for_more_buffers(query, depth);
-    const auto gpu = run->choice().gpu;
-    const bool proposed = gpu && self->impl->cuda().propose(GST_ELEMENT(self), query, *gpu, depth);
-    return answered || proposed;
-  });
-}
-
-gboolean source_query(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (answer_context(parent, query)) return TRUE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return gst_pad_query_default(pad, parent, query);
-  return no_throw<gboolean>(GST_ELEMENT(parent), FALSE, [&]() -> gboolean {
-    GstTvClassify* const self = self_of(parent);
-    if (!gst_pad_peer_query(self->sink, query)) return FALSE;
-    const std::shared_ptr<Run> run = self->impl->run();
-    if (!run) return TRUE;
-    gboolean live = FALSE;
-    GstClockTime min = 0, max = 0;
-    gst_query_parse_latency(query, &live, &min, &max);
-    const Run::Latency own = run->latency();
-    const bool unlimited = !GST_CLOCK_TIME_IS_VALID(max) || !GST_CLOCK_TIME_IS_VALID(own.max);
-    gst_query_set_latency(query, live, min + own.min,
-                          unlimited ? GST_CLOCK_TIME_NONE : max + own.max);
-    return TRUE;
-  });
-}
-
-void note_qos(Run& run, GstEvent* event) {
-  gdouble proportion = 1;
-  GstClockTimeDiff diff = 0;
-  GstClockTime timestamp = GST_CLOCK_TIME_NONE;
-  gst_event_parse_qos(event, nullptr, &proportion, &diff, &timestamp);
-  if (!GST_CLOCK_TIME_IS_VALID(timestamp)) return;
-  const bool before_zero = diff < 0 && static_cast<GstClockTime>(-diff) > timestamp;
-  run.note_qos(proportion, before_zero ? 0 : timestamp + static_cast<GstClockTime>(diff));
-}
-
-gboolean source_event(GstPad*, GstObject* parent, GstEvent* event) {
-  GstTvClassify* const self = self_of(parent);
-  EventRef owned(event);
-  no_throw(GST_ELEMENT(parent), 0, [&] {
-    const std::shared_ptr<Run> run = self->impl->run();
-    if (!run) return 0;
-    if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) note_qos(*run, event);
-    // Somebody may be linked now: try again.
-    if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE && run->flow() == GST_FLOW_NOT_LINKED)
-      run->resume();
-    return 0;
-  });
-  return gst_pad_push_event(self->sink, owned.release());
 }
 
 // ---- properties -------------------------------------------------------------------------------
