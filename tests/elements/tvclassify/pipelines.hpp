@@ -11,13 +11,9 @@
 #include <mutex>
 #include <thread>
 
-#include "tests/elements/inference/stub_backend.hpp"
-#include "tests/elements/tvclassify/support.hpp"
+#include "tests/elements/tvclassify/solid.hpp"
 
 namespace tv::test {
-
-inline const std::string kStub =
-    "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
 
 /// Nothing takes that long unless it hangs.
 constexpr std::chrono::seconds kWatchdog{50};

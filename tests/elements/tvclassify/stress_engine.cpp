@@ -5,15 +5,12 @@
 #include <deque>
 #include <thread>
 
-#include "tests/elements/inference/stub_backend.hpp"
+#include "tests/elements/tvclassify/solid.hpp"
 #include "tests/elements/tvclassify/stress.hpp"
-#include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
 using namespace tv::test;
 
-static const std::string kStub =
-    "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
 constexpr int kSide = 16;
 constexpr int kColors = 256;
 

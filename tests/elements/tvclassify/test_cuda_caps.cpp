@@ -1,13 +1,9 @@
 // CUDA memory where there is no CUDA driver: what the caps promise, and that nothing breaks. Also
 // in a build without GStreamer's CUDA library, where the pads take system memory alone.
-#include "tests/elements/inference/stub_backend.hpp"
-#include "tests/elements/tvclassify/support.hpp"
+#include "tests/elements/tvclassify/solid.hpp"
 
 using namespace tv;
 using namespace tv::test;
-
-static const std::string kModel =
-    "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
 
 #ifdef TV_GST_CUDA
 static constexpr bool kBuilt = true;
@@ -30,7 +26,7 @@ static bool accepts(Bench& bench, const std::string& text) {
 }
 
 START_TEST(caps_are_those_of_the_templates) {
-  Bench bench(kModel, "");
+  Bench bench(kStub, "");
   for (const char* format : {"NV12", "P010_10LE", "I420", "Y444", "RGB", "BGR", "RGBA", "BGRA",
                              "RGBx", "BGRx", "RGBP"}) {
     ck_assert_msg(accepts(bench, caps_of(format)) == kBuilt, "%s", format);
@@ -44,7 +40,7 @@ START_TEST(caps_are_those_of_the_templates) {
 END_TEST
 
 START_TEST(system_memory_keeps_its_feature) {
-  Bench bench(kModel, rgb_caps());
+  Bench bench(kStub, rgb_caps());
   ck_assert_uint_eq(read_metas(bench.pass(rgb_buffer(picture(0))).get()).size(), 1);
   const CapsRef caps(gst_pad_get_current_caps(bench.harness()->sinkpad));
   ck_assert(gst_caps_features_is_equal(gst_caps_get_features(caps.get(), 0),
@@ -85,7 +81,7 @@ static BufferRef unmappable(gsize size) {
 }
 
 START_TEST(what_cannot_be_mapped_fails_the_frame_alone) {
-  Bench bench(kModel, kBuilt ? caps_of("RGB") : rgb_caps());
+  Bench bench(kStub, kBuilt ? caps_of("RGB") : rgb_caps());
   const Meta failed = read_meta(bench.pass(unmappable(64 * 48 * 3)).get());
   ASSERT_TEXT(failed.status, "failed");
   expect_contains(failed.reason, "StubbornMemory");
@@ -97,7 +93,7 @@ END_TEST
 // ---- contexts ---------------------------------------------------------------------------------
 
 START_TEST(without_a_driver_nobody_is_answered) {
-  Bench bench(kModel + "device=auto", rgb_caps());
+  Bench bench(kStub + "device=auto", rgb_caps());
   for (const char* type : {"gst.cuda.context", "gst.gl.GLDisplay"})
     for (GstPad* pad : {bench.harness()->srcpad, bench.harness()->sinkpad}) {
       GstQuery* const query = gst_query_new_context(type);
@@ -124,7 +120,7 @@ END_TEST
 
 // A GPU that is asked for and not there: the start fails with its own error, not in the driver.
 START_TEST(a_named_gpu_without_a_driver_is_one_error) {
-  Bench bench(kModel, "");
+  Bench bench(kStub, "");
   bench.set_state(GST_STATE_NULL);
   g_object_set(bench.element(), "device", "cuda:3", nullptr);
   ck_assert_int_eq(gst_element_set_state(bench.element(), GST_STATE_READY),

@@ -23,10 +23,6 @@ static const std::string kNames[] = {
   std::string(32 << 10, '"') + std::string(32 << 10, '\n')};
 // clang-format on
 
-static BufferRef solid(int red) {
-  return plain(red, 64, 48, 0);
-}
-
 /// A structure that went through text and back, as in logs and caps of other programs.
 static StructurePtr through_text(const GstStructure* structure, std::size_t most) {
   const GCharPtr text(gst_structure_to_string(structure));

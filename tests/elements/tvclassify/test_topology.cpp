@@ -13,14 +13,8 @@ static void reset_stub() {
   stub().reset();
 }
 
-static BufferRef solid(int red) {
-  return plain(red, 64, 48, GST_CLOCK_TIME_NONE);
-}
-
 static int next_class(Bench& bench) {
-  const BufferRef out(gst_harness_pull(bench.harness()));
-  ck_assert(out != nullptr);
-  return read_meta(out.get()).best();
+  return next_meta(bench).best();
 }
 
 // ---- blocked pads -----------------------------------------------------------------------------
