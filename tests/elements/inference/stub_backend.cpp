@@ -1,5 +1,9 @@
 // A backend without LibTorch, for tests of what is around it: it names the colour of a solid
-// picture, so that a test sees whose result a frame got. Controlled as stub_backend.hpp says.
+// picture, so that a test sees whose result a frame got. Controlled as stub_backend.hpp says. With
+// -DTV_STUB_FRAMES=1 it poses as the GPUs': its models take frames, preprocess them and find the
+// best classes by themselves.
+#include "tests/elements/inference/stub_backend.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -7,9 +11,11 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "elements/inference/engine.hpp"
+#include "elements/preprocess/preprocess.hpp"
 
 namespace {
 
@@ -17,21 +23,32 @@ using tv::Code;
 using tv::Error;
 using tv::Result;
 
-struct Controls {
-  std::mutex mutex;  // guards what follows
-  std::condition_variable changed;
+constexpr bool kTakesFrames = TV_STUB_FRAMES;
+
+/// What reset() resets.
+struct Told {
   int held = 0;      // 1: all inferences; more: those of pictures of this side
   int released = 0;  // inferences that end although all are held
+  bool reading_held = false;
   int fail = 0;
   int delay = 0;
+  std::string unusable;  // why; empty: it is usable
+  int stalled_at = 0;    // the stage of loading that waits for a cancel
+  int stalled = 0;       // that wait there
   int inside = 0;
   int loads = 0;
   int calls = 0;  // of a model or for one, its end included
-  int models = 0;
   int largest_batch = 0;
   int prepared_batch = 0;  // the largest
-  int stalled_at = 0;      // the stage of loading that waits for a cancel
-  int stalled = 0;         // that wait there
+  int whole = 0;           // batches of frames that asked for all logits
+  int most_classes = 0;    // that a batch of frames asked for
+  int device = -1, precision = -1;
+};
+struct Controls : Told {
+  std::mutex mutex;  // guards everything
+  std::condition_variable changed;
+  int models = 0;
+  tv::test::SeenFrame seen;
   std::mt19937 random{1};
 };
 Controls& controls() {
@@ -52,6 +69,12 @@ auto locked(F&& body) {
   return body(controls());
 }
 
+template <typename F>
+void wait_until(F&& is_so) {
+  std::unique_lock lock(controls().mutex);
+  controls().changed.wait(lock, [&] { return is_so(controls()); });
+}
+
 /// Stands for seconds of work: where this stage is to stall, it ends when it is cancelled, and only
 /// then.
 tv::Status stall(int stage, const tv::CancelCheck& cancelled) {
@@ -69,7 +92,58 @@ bool is_failing(int mode) {
   return controls().fail == mode;
 }
 
-class Stub final : public tv::inference::LoadedModel {
+// ---- the three parts of an inference ----------------------------------------------------------
+
+/// Counts a batch as inside. Fails: Device (too many pictures, in that mode).
+tv::Status enter(std::size_t count) {
+  return locked([&](Controls& all) -> tv::Status {
+    ++all.calls;
+    all.inside += static_cast<int>(count);
+    all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
+    if (all.fail == 2 && count > 1)
+      return Error{Code::kDevice, "the stub holds one picture at a time", ""};
+    return {};
+  });
+}
+
+/// As long as a test holds inferences of this side, and then some time at random.
+void infer(int side) {
+  int delay = 0;
+  {
+    Controls& all = controls();
+    std::unique_lock lock(all.mutex);
+    if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
+    const auto held = [&] { return all.held == 1 || all.held == side; };
+    all.changed.wait(lock, [&] { return !held() || all.released > 0; });
+    if (held()) --all.released;
+  }
+  if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
+}
+
+/// Of an input [count,3,side,side]. Fails in the modes that blue pictures have: Internal,
+/// DeviceLost.
+Result<std::vector<float>> logits_of(std::span<const float> input, std::size_t count, int side) {
+  const std::size_t plane = input.size() / count / 3;
+  std::vector<float> logits(count * kClasses);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto channel = [&](std::size_t c) {
+      const float normalised = input[(i * 3 + c) * plane + plane / 2];
+      return static_cast<int>(std::lround((normalised * kStd[c] + kMean[c]) * 255));
+    };
+    if (is_failing(1) && channel(2) == 255)
+      return Error{Code::kInternal, "the stub hates blue", ""};
+    if (is_failing(3) && channel(2) == 255)
+      return Error{Code::kDeviceLost, "the stub fell off the bus at blue", "ignored"};
+    const int best = tv::test::stub_class(channel(0), channel(1) >= 128);
+    logits[i * kClasses + static_cast<std::size_t>(best)] = 9;
+    logits[i * kClasses + static_cast<std::size_t>(kSideClass + side)] = 5;
+  }
+  return logits;
+}
+
+// ---- models -----------------------------------------------------------------------------------
+
+class Stub : public tv::inference::LoadedModel {
  public:
   Stub() {
     locked([](Controls& all) { ++all.models; });
@@ -86,62 +160,109 @@ class Stub final : public tv::inference::LoadedModel {
   }
   Result<std::vector<float>> run(std::span<const float> input, const tv::Shape& shape) override {
     const auto count = static_cast<std::size_t>(shape[0]);
-    const std::size_t plane = input.size() / count / 3;
     const auto side = static_cast<int>(shape[2]);
-    int delay = 0;
-    bool fails = false;
-    {
-      Controls& all = controls();
-      std::unique_lock lock(all.mutex);
-      ++all.calls;
-      all.inside += static_cast<int>(count);
-      all.largest_batch = std::max(all.largest_batch, static_cast<int>(count));
-      if (all.delay > 0) delay = static_cast<int>(all.random() % static_cast<unsigned>(all.delay));
-      fails = all.fail == 2 && count > 1;
-      all.changed.notify_all();
-      const auto held = [&] { return all.held == 1 || all.held == side; };
-      all.changed.wait(lock, [&] { return !held() || all.released > 0; });
-      if (held()) --all.released;
-    }
-    if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
-    if (fails) return Error{Code::kDevice, "the stub holds one picture at a time", ""};
-    std::vector<float> logits(count * kClasses);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto channel = [&](std::size_t c) {
-        const float normalised = input[(i * 3 + c) * plane + plane / 2];
-        return static_cast<int>(std::lround((normalised * kStd[c] + kMean[c]) * 255));
-      };
-      if (is_failing(1) && channel(2) == 255)
-        return Error{Code::kInternal, "the stub hates blue", ""};
-      if (is_failing(3) && channel(2) == 255)
-        return Error{Code::kDeviceLost, "the stub fell off the bus at blue", "ignored"};
-      logits[i * kClasses + static_cast<std::size_t>(channel(0) + (channel(1) >= 128 ? 256 : 0))] =
-          9;
-      logits[i * kClasses + static_cast<std::size_t>(kSideClass + side)] = 5;
-    }
-    return logits;
+    const tv::Status entered = enter(count);
+    infer(side);
+    TV_RETURN_IF_ERROR(entered);
+    return logits_of(input, count, side);
   }
   Result<std::vector<std::pair<std::string, tv::TensorView>>> state_dict() override {
     return Error{Code::kUnsupported, "a stub has no parameters", ""};
   }
+};
+
+/// Reads the pixels when wait_read() is called, not before: who lets go of them too early is found
+/// out by AddressSanitizer, or by the colour. Those of a GPU's memory, too, for the fake driver
+/// keeps them where a CPU can read them.
+class FrameStub final : public Stub, public tv::inference::FrameModel {
+ public:
+  using Picture = tv::inference::Picture;
+
+  FrameModel* frames() override { return this; }
+  unsigned slots() const override { return kSlots; }
+  tv::Status begin(unsigned slot, std::span<const Picture* const> pictures,
+                   unsigned top_k) override {
+    for (const Picture* picture : pictures)
+      TV_RETURN_IF_ERROR(tv::preprocess::check_frame(*picture->plan, picture->view));
+    TV_RETURN_IF_ERROR(enter(pictures.size()));
+    slots_[slot] = {{pictures.begin(), pictures.end()}, {}, top_k, pictures[0]->plan->crop_size};
+    locked([&](Controls& all) {
+      all.whole += top_k == 0 ? 1 : 0;
+      all.most_classes = std::max(all.most_classes, static_cast<int>(top_k));
+      const Picture& last = *pictures.back();
+      all.seen = {last.view.planes[0].data, last.view.planes[0].stride, last.on_device,
+                  last.written, all.seen.frames + static_cast<int>(pictures.size())};
+    });
+    return {};
+  }
+  tv::Status wait_read(unsigned slot) override {
+    locked([](Controls& all) { ++all.calls; });
+    wait_until([](const Controls& all) { return !all.reading_held; });
+    Slot& mine = slots_[slot];
+    const auto side = static_cast<std::size_t>(mine.side);
+    const std::size_t size = 3 * side * side;
+    mine.input.resize(mine.pictures.size() * size);
+    std::span<float> rest = mine.input;
+    for (const Picture* picture : mine.pictures) {
+      TV_ASSIGN_OR_RETURN(auto preprocessor, tv::make_preprocessor(*picture->plan));
+      TV_RETURN_IF_ERROR(preprocessor->run(picture->view, rest.first(size)));
+      rest = rest.subspan(size);
+    }
+    return {};
+  }
+  Result<std::vector<Answer>> end(unsigned slot) override {
+    locked([](Controls& all) { ++all.calls; });
+    infer(slots_[slot].side);
+    const Slot mine = std::exchange(slots_[slot], {});
+    const std::size_t count = mine.pictures.size();
+    TV_ASSIGN_OR_RETURN(const auto logits, logits_of(mine.input, count, mine.side));
+    std::vector<Answer> answers(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::span row = std::span(logits).subspan(i * kClasses, kClasses);
+      if (mine.top_k == 0)
+        answers[i].logits.assign(row.begin(), row.end());
+      else
+        answers[i].top = tv::inference::top_k(row, static_cast<int>(mine.top_k));
+    }
+    return answers;
+  }
 
  private:
+  static constexpr unsigned kSlots = 2;
+  struct Slot {
+    std::vector<const Picture*> pictures;  // not to be touched behind wait_read()
+    std::vector<float> input;
+    unsigned top_k = 0;
+    int side = 0;
+  };
+  Slot slots_[kSlots];
 };
 
 class StubBackend final : public tv::inference::Backend {
  public:
   std::string description() const override { return "stub"; }
-  tv::Status usable(int /*device_index*/) override {
-    if (!is_failing(5)) return {};
-    return Error{Code::kUnavailable, "the stub's driver is too old (driver 12.2, runtime 13.0)",
-                 ""};
+  tv::Status usable(int device_index) override {
+    return locked([&](Controls& all) -> tv::Status {
+      if (all.unusable.empty()) return {};
+      return Error{Code::kUnavailable, "GPU " + std::to_string(device_index) + ": " + all.unusable,
+                   "mend the stub"};
+    });
   }
   Result<std::unique_ptr<tv::inference::LoadedModel>> load(
       const tv::inference::LoadRequest& request) override {
-    locked([](Controls& all) { ++all.loads, ++all.calls; });
+    locked([&](Controls& all) {
+      ++all.loads, ++all.calls;
+      all.device = request.device_index;
+      all.precision = static_cast<int>(request.precision);
+    });
     if (is_failing(4)) return Error{Code::kDeviceLost, "the stub fell off the bus", ""};
     TV_RETURN_IF_ERROR(stall(1, request.cancelled));
-    return std::unique_ptr<tv::inference::LoadedModel>(std::make_unique<Stub>());
+    std::unique_ptr<tv::inference::LoadedModel> model;
+    if constexpr (kTakesFrames)
+      model = std::make_unique<FrameStub>();
+    else
+      model = std::make_unique<Stub>();
+    return model;
   }
 };
 
@@ -159,12 +280,17 @@ void tv_stub_hold(int held) {
 void tv_stub_release(int count) {
   locked([&](Controls& all) { all.released += count; });
 }
+void tv_stub_hold_reading(int held) {
+  locked([&](Controls& all) { all.reading_held = held != 0; });
+}
 void tv_stub_wait_inside(int count) {
-  std::unique_lock lock(controls().mutex);
-  controls().changed.wait(lock, [&] { return controls().inside >= count; });
+  wait_until([&](const Controls& all) { return all.inside >= count; });
 }
 void tv_stub_fail(int mode) {
   locked([&](Controls& all) { all.fail = mode; });
+}
+void tv_stub_unusable(const char* why) {
+  locked([&](Controls& all) { all.unusable = why; });
 }
 void tv_stub_delay(int microseconds) {
   locked([&](Controls& all) { all.delay = microseconds; });
@@ -173,8 +299,7 @@ void tv_stub_stall(int stage) {
   locked([&](Controls& all) { all.stalled_at = stage; });
 }
 void tv_stub_wait_stalled(int count) {
-  std::unique_lock lock(controls().mutex);
-  controls().changed.wait(lock, [&] { return controls().stalled >= count; });
+  wait_until([&](const Controls& all) { return all.stalled >= count; });
 }
 int tv_stub_loads() {
   return locked([](Controls& all) { return all.loads; });
@@ -191,12 +316,22 @@ int tv_stub_largest_batch() {
 int tv_stub_prepared_batch() {
   return locked([](Controls& all) { return all.prepared_batch; });
 }
+int tv_stub_whole() {
+  return locked([](Controls& all) { return all.whole; });
+}
+int tv_stub_most_classes() {
+  return locked([](Controls& all) { return all.most_classes; });
+}
+int tv_stub_device() {
+  return locked([](Controls& all) { return all.device; });
+}
+int tv_stub_precision() {
+  return locked([](Controls& all) { return all.precision; });
+}
+void tv_stub_seen(tv::test::SeenFrame* seen) {
+  locked([&](Controls& all) { *seen = all.seen; });
+}
 void tv_stub_reset() {
-  locked([](Controls& all) {
-    all.held = 0;
-    all.released = all.fail = all.delay = all.inside = all.loads = all.calls = all.largest_batch =
-        0;
-    all.stalled_at = all.stalled = all.prepared_batch = 0;
-  });
+  locked([](Controls& all) { static_cast<Told&>(all) = {}; });
 }
 }

@@ -4,20 +4,33 @@
 
 #include <dlfcn.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 
 namespace tv::test {
+
+/// A frame as the model got it.
+struct SeenFrame {
+  const std::uint8_t* plane = nullptr;  ///< the first one's
+  std::ptrdiff_t stride = 0;
+  bool on_device = false;
+  const void* written = nullptr;
+  int frames = 0;  ///< since the process began
+};
 
 struct StubControls {
   void (*hold)(
       int held);  ///< 1: inferences begin and do not end; 0: they do; more: 1 for this side
   void (*release)(int count);      ///< so many inferences end although held
+  void (*hold_reading)(int held);  ///< 1: pixels of frames are being read until 0 is said
   void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
   void (*fail)(int mode);  ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more, 3: as
-                           ///< 1, and the device is lost; 4: loading, the same;
-                           ///< 5: no device is usable
-  void (*delay)(int microseconds);  ///< random delays of each inference, up to this
+                           ///< 1, and the device is lost; 4: loading, the same
+  void (*unusable)(const char* why);  ///< Backend::usable() fails with that; "": it does not
+  void (*delay)(int microseconds);    ///< random delays of each inference, up to this
   void (*stall)(
       int stage);  ///< of loading, 1: load(), 2: prepare(): ends by a cancel alone; 0: none
   void (*wait_stalled)(int count);  ///< until so many have come there since reset()
@@ -26,7 +39,12 @@ struct StubControls {
   int (*models)();                  ///< that are loaded now
   int (*largest_batch)();           ///< since reset()
   int (*prepared_batch)();          ///< the largest that was prepared, since reset()
-  void (*reset)();                  ///< all of it
+  int (*whole)();                   ///< batches of frames that asked for all logits, since reset()
+  int (*most_classes)();            ///< asked for by a batch of frames, since reset()
+  int (*device)();                  ///< index of the last load
+  int (*precision)();               ///< of the last load
+  void (*seen)(SeenFrame* last);
+  void (*reset)();  ///< all of it, apart from models() and seen()
 };
 
 /// The class that the stub names first for a solid picture of this colour, 0..511: red, and whether
@@ -41,10 +59,12 @@ constexpr int stub_side(int second_class) {
   return second_class - 512;
 }
 
+/// Of the module that open_backend() finds in $TV_BACKEND_PATH.
 inline StubControls find_stub(const std::string& device) {
-  const std::string path =
-      std::string(std::getenv("TV_BACKEND_PATH")) + "/libtvinference-" + device + ".so";
-  void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* module = nullptr;
+  std::istringstream folders(std::getenv("TV_BACKEND_PATH"));
+  for (std::string folder; !module && std::getline(folders, folder, ':');)
+    module = dlopen((folder + "/libtvinference-" + device + ".so").c_str(), RTLD_NOW | RTLD_LOCAL);
   const auto find = [&](auto& into, const char* name) {
     into = reinterpret_cast<std::remove_reference_t<decltype(into)>>(module ? dlsym(module, name)
                                                                             : nullptr);
@@ -53,8 +73,10 @@ inline StubControls find_stub(const std::string& device) {
   StubControls found{};
   find(found.hold, "tv_stub_hold");
   find(found.release, "tv_stub_release");
+  find(found.hold_reading, "tv_stub_hold_reading");
   find(found.wait_inside, "tv_stub_wait_inside");
   find(found.fail, "tv_stub_fail");
+  find(found.unusable, "tv_stub_unusable");
   find(found.delay, "tv_stub_delay");
   find(found.stall, "tv_stub_stall");
   find(found.wait_stalled, "tv_stub_wait_stalled");
@@ -63,6 +85,11 @@ inline StubControls find_stub(const std::string& device) {
   find(found.models, "tv_stub_models");
   find(found.largest_batch, "tv_stub_largest_batch");
   find(found.prepared_batch, "tv_stub_prepared_batch");
+  find(found.whole, "tv_stub_whole");
+  find(found.most_classes, "tv_stub_most_classes");
+  find(found.device, "tv_stub_device");
+  find(found.precision, "tv_stub_precision");
+  find(found.seen, "tv_stub_seen");
   find(found.reset, "tv_stub_reset");
   return found;
 }
@@ -72,7 +99,7 @@ inline const StubControls& stub() {
   static const StubControls controls = find_stub("cpu");
   return controls;
 }
-/// Of the one that poses as the GPUs', where a test has it.
+/// Of the one that poses as the GPUs', where a test has it: its models take frames.
 inline const StubControls& gpu_stub() {
   static const StubControls controls = find_stub("cuda");
   return controls;

@@ -5,16 +5,10 @@
 
 #include "elements/common/log.hpp"
 #include "elements/inference/engine.hpp"
-#include "tests/elements/inference/frame_stub.hpp"
-#include "tests/elements/tvclassify/solid.hpp"
+#include "tests/elements/tvclassify/gpu_stub.hpp"
 
 using namespace tv;
 using namespace tv::test;
-
-static void reset_stubs() {
-  stub().reset();
-  cuda_stub().reset();
-}
 
 /// The element's lines of the log at level INFO that contain a text, as long as it lives.
 class InfoLines {
@@ -53,30 +47,6 @@ class InfoLines {
   std::vector<std::string> found_;
 };
 
-/// An element that must not start, and the one error that it posts.
-static Seen refusal(const std::string& settings) {
-  GstElement* element = gst_parse_launch((kStub + settings).c_str(), nullptr);
-  gst_object_ref_sink(element);
-  GstBus* bus = gst_bus_new();
-  gst_element_set_bus(element, bus);
-  ck_assert_int_eq(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-  const MessageRef message(gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR));
-  ck_assert_msg(message != nullptr, "%s: no error", settings.c_str());
-  GError* error = nullptr;
-  gchar* debug = nullptr;
-  gst_message_parse_error(message.get(), &error, &debug);
-  const Seen seen{error->domain, error->code, error->message, debug ? debug : ""};
-  g_error_free(error);
-  g_free(debug);
-  ck_assert_msg(MessageRef(gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR)) == nullptr,
-                "%s: a second error", settings.c_str());
-  gst_element_set_state(element, GST_STATE_NULL);
-  gst_element_set_bus(element, nullptr);
-  gst_object_unref(bus);
-  gst_object_unref(element);
-  return seen;
-}
-
 static std::vector<Meta> classify_all(const std::string& settings, int frames) {
   Bench bench(kStub + settings);
   std::vector<Meta> found;
@@ -111,9 +81,9 @@ START_TEST(the_gpu_is_taken_where_it_is_usable) {
     InfoLines why("is the CPU");
     {
       Bench bench(kStub + "device=" + device);
-      ck_assert_int_eq(read_meta(bench.pass(solid(7)).get()).best(), 7);
+      ck_assert_int_eq(class_of(bench, 7), 7);
     }
-    ck_assert_int_eq(cuda_stub().loads(), 1);
+    ck_assert_int_eq(gpu_stub().loads(), 1);
     ck_assert_int_eq(stub().loads(), 0);
     ck_assert_uint_eq(why.found().size(), 0);
   }
@@ -123,21 +93,21 @@ END_TEST
 START_TEST(the_number_of_the_gpu_reaches_its_backend) {
   Bench bench(kStub + "device=cuda:3");
   bench.pass(solid(0));
-  ck_assert_int_eq(cuda_stub().device(), 3);
-  cuda_stub().unusable("is not there");
+  ck_assert_int_eq(gpu_stub().device(), 3);
+  gpu_stub().unusable("is not there");
   expect_contains(refusal("device=cuda:5").text, "GPU 5: is not there");
 }
 END_TEST
 
 START_TEST(auto_is_the_cpu_where_no_gpu_is_usable_and_says_so_once) {
-  cuda_stub().unusable("its driver is too old");
+  gpu_stub().unusable("its driver is too old");
   InfoLines why("is the CPU");
   {
     Bench bench(kStub + "device=auto");
-    for (int i = 0; i < 5; ++i) ck_assert_int_eq(read_meta(bench.pass(solid(i)).get()).best(), i);
+    for (int i = 0; i < 5; ++i) ck_assert_int_eq(class_of(bench, i), i);
     why.wait();
     ck_assert_int_eq(stub().loads(), 1);
-    ck_assert_int_eq(cuda_stub().loads(), 0);
+    ck_assert_int_eq(gpu_stub().loads(), 0);
     ck_assert_uint_eq(bench.errors().size() + bench.warnings().size(), 0);
     // Who asks for the CPU is told nothing.
     Bench asked(kStub + "device=cpu");
@@ -149,16 +119,16 @@ START_TEST(auto_is_the_cpu_where_no_gpu_is_usable_and_says_so_once) {
 END_TEST
 
 START_TEST(cuda_that_is_not_usable_is_an_error) {
-  cuda_stub().unusable("its driver is too old");
+  gpu_stub().unusable("its driver is too old");
   const Seen error = refusal("device=cuda");
   ck_assert(error.domain == GST_LIBRARY_ERROR && error.code == GST_LIBRARY_ERROR_INIT);
   expect_contains(error.text, "GPU 0: its driver is too old");
   expect_contains(error.text + error.debug, "mend the stub");
-  ck_assert_int_eq(stub().loads() + cuda_stub().loads(), 0);
+  ck_assert_int_eq(stub().loads() + gpu_stub().loads(), 0);
   // It is asked again: a driver may have come.
-  cuda_stub().unusable("");
+  gpu_stub().unusable("");
   Bench bench(kStub + "device=cuda");
-  ck_assert_int_eq(read_meta(bench.pass(solid(3)).get()).best(), 3);
+  ck_assert_int_eq(class_of(bench, 3), 3);
 }
 END_TEST
 
@@ -177,11 +147,11 @@ START_TEST(half_precision_is_the_gpus_alone) {
   const auto& row = kPrecisions[_i];
   const std::string setting = std::string("precision=") + row.name;
   Bench gpu(kStub + "device=cuda " + setting);
-  ck_assert_int_eq(read_meta(gpu.pass(solid(1)).get()).best(), 1);
-  ck_assert_int_eq(cuda_stub().precision(), static_cast<int>(row.precision));
+  ck_assert_int_eq(class_of(gpu, 1), 1);
+  ck_assert_int_eq(gpu_stub().precision(), static_cast<int>(row.precision));
   if (!row.half) {
     Bench cpu(kStub + "device=cpu " + setting);
-    ck_assert_int_eq(read_meta(cpu.pass(solid(1)).get()).best(), 1);
+    ck_assert_int_eq(class_of(cpu, 1), 1);
     ck_assert_int_eq(stub().loads(), 1);
     return;
   }
@@ -190,7 +160,7 @@ START_TEST(half_precision_is_the_gpus_alone) {
   expect_contains(error.text, "the CPU computes in fp32");
   ck_assert_msg(error.text.find("because") == std::string::npos, "%s", error.text.c_str());
   // Who did not ask for the CPU is told how it came to that.
-  cuda_stub().unusable("its driver is too old");
+  gpu_stub().unusable("its driver is too old");
   expect_contains(refusal("device=auto " + setting).text,
                   "it is the CPU because GPU 0: its driver is too old");
   ck_assert_int_eq(stub().loads(), 0);
@@ -201,10 +171,10 @@ START_TEST(another_precision_is_another_model) {
   Bench one(kStub + "device=cuda precision=fp16"), same(kStub + "device=cuda precision=fp16");
   one.pass(solid(1));
   same.pass(solid(1));
-  ck_assert_int_eq(cuda_stub().loads(), 1);
+  ck_assert_int_eq(gpu_stub().loads(), 1);
   Bench other(kStub + "device=cuda precision=bf16");
   other.pass(solid(1));
-  ck_assert_int_eq(cuda_stub().loads(), 2);
+  ck_assert_int_eq(gpu_stub().loads(), 2);
 }
 END_TEST
 
@@ -224,15 +194,15 @@ static const struct { const char* settings; bool all_logits; } kSame[] = {
 // A GPU that finds the best classes by itself, and a CPU whose logits the element sorts.
 START_TEST(both_devices_say_the_same) {
   const auto& row = kSame[_i];
-  cuda_stub().delay(300);
+  gpu_stub().delay(300);
   const std::string settings = row.settings;
   const std::vector<Meta> gpu = classify_all("device=cuda " + settings, 100);
   ck_assert_uint_eq(gpu.size(), 100);
   ck_assert_int_eq(stub().loads(), 0);
-  ck_assert_msg((cuda_stub().whole() > 0) == row.all_logits, "%d batches of all logits",
-                cuda_stub().whole());
-  ck_assert_msg((cuda_stub().most_classes() > 0) != row.all_logits, "%d classes",
-                cuda_stub().most_classes());
+  ck_assert_msg((gpu_stub().whole() > 0) == row.all_logits, "%d batches of all logits",
+                gpu_stub().whole());
+  ck_assert_msg((gpu_stub().most_classes() > 0) != row.all_logits, "%d classes",
+                gpu_stub().most_classes());
   assert_equal(gpu, classify_all("device=cpu " + settings, 100));
   if (!row.all_logits)
     for (int i = 0; i < 100; ++i)
@@ -247,8 +217,8 @@ START_TEST(streams_of_one_batch_get_as_many_classes_as_they_want) {
   modest.push(solid(10));
   greedy.push(solid(20, 0, 0, 32 * 32));  // of another size, and so with another plan
   const Meta one = next_meta(modest), four = next_meta(greedy);
-  ck_assert_int_eq(cuda_stub().largest_batch(), 2);
-  ck_assert_int_eq(cuda_stub().most_classes(), 4);
+  ck_assert_int_eq(gpu_stub().largest_batch(), 2);
+  ck_assert_int_eq(gpu_stub().most_classes(), 4);
   ck_assert_uint_eq(one.labels.size(), 1);
   ck_assert_uint_eq(four.labels.size(), 4);
   ck_assert_int_eq(one.best(), 10);
@@ -258,16 +228,11 @@ END_TEST
 
 START_TEST(regions_are_frames_of_their_own) {
   Bench bench(kStub + "device=cuda inference-region=roi-list batch-size=4 top-k=1");
-  // Four columns of another red each.
-  BufferRef buffer = solid(0);
-  for (gsize at = 0; at < 64 * 48; ++at) {
-    const auto red = static_cast<guint8>(50 * (at % 64 / 16 + 1));
-    gst_buffer_fill(buffer.get(), at * 3, &red, 1);
-  }
+  BufferRef buffer = columns({{50}, {100}, {150}, {200}});
   for (guint i = 0; i < 4; ++i)
     gst_buffer_add_video_region_of_interest_meta(buffer.get(), "face", 16 * i, 8, 16, 32);
   const BufferRef out = bench.pass(std::move(buffer));
-  ck_assert_int_eq(cuda_stub().largest_batch(), 4);
+  ck_assert_int_eq(gpu_stub().largest_batch(), 4);
   gpointer state = nullptr;
   int found = 0;
   while (GstMeta* each = gst_buffer_iterate_meta_filtered(
@@ -287,7 +252,7 @@ START_TEST(regions_are_frames_of_their_own) {
 END_TEST
 
 START_TEST(a_frame_that_the_gpu_refuses_fails_alone) {
-  cuda_stub().fail(1);
+  gpu_stub().fail(1);
   Bench bench(kStub + "device=cuda batch-size=1 max-consecutive-failures=9");
   bench.push(solid(1));
   bench.push(solid(2, 0, 255));
@@ -299,11 +264,11 @@ START_TEST(a_frame_that_the_gpu_refuses_fails_alone) {
 END_TEST
 
 START_TEST(a_batch_that_the_gpu_cannot_hold_is_tried_in_parts) {
-  cuda_stub().fail(2);
+  gpu_stub().fail(2);
   Bench bench(kStub + "device=cuda batch-size=4 batch-timeout=60000000000");
   for (int i = 0; i < 4; ++i) bench.push(solid(i));
   for (int i = 0; i < 4; ++i) ck_assert_int_eq(next_meta(bench).best(), i);
-  ck_assert_int_eq(cuda_stub().largest_batch(), 4);
+  ck_assert_int_eq(gpu_stub().largest_batch(), 4);
 }
 END_TEST
 
@@ -311,13 +276,13 @@ END_TEST
 START_TEST(a_flush_waits_for_no_batch_that_is_under_way) {
   Bench bench(kStub + "device=cuda max-in-flight=8");
   bench.pass(solid(0));
-  cuda_stub().reset();
-  cuda_stub().hold(1);
+  gpu_stub().reset();
+  gpu_stub().hold(1);
   for (int i = 1; i <= 3; ++i) bench.push(solid(i));
-  cuda_stub().wait_inside(2);
+  gpu_stub().wait_inside(2);
   bench.flush();
   ck_assert_int_eq(bench.push(solid(9)), GST_FLOW_OK);
-  cuda_stub().hold(0);
+  gpu_stub().hold(0);
   ck_assert_int_eq(next_meta(bench).best(), 9);
 }
 END_TEST
@@ -342,7 +307,5 @@ static Suite* make_suite() {
 }
 
 int main(int argc, char** argv) {
-  setenv("TV_ASSUME_GPU", "1", 1);  // the stub needs no driver
-  gst_init(&argc, &argv);
-  return run_suite(make_suite());
+  return run_with_gpus(argc, argv, make_suite);
 }

@@ -7,7 +7,6 @@
 
 #include "tests/elements/inference/stub_backend.hpp"
 #include "tests/elements/tvclassify/cuda/fake_cuda.hpp"
-#include "tests/elements/tvclassify/cuda/frame_backend.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
@@ -16,19 +15,10 @@ using namespace tv::test;
 static const std::string kModel =
     "tvclassify model=squeezenet1_1 weights=none crop-size=32 resize-size=32 ";
 
-template <typename F>
-static F backend_function(const char* name) {
-  const std::string path = std::string(std::getenv("TV_CUDA_BACKEND")) + "/libtvinference-cuda.so";
-  return reinterpret_cast<F>(dlsym(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL), name));
-}
 static SeenFrame seen() {
   SeenFrame last;
-  backend_function<void (*)(SeenFrame*)>("tv_frame_backend_seen")(&last);
+  gpu_stub().seen(&last);
   return last;
-}
-/// 1: pixels are being read until 0 is said.
-static void hold_reading(int held) {
-  backend_function<void (*)(int)>("tv_frame_backend_hold")(held);
 }
 
 static std::string cuda_caps(const char* format, int width = 64, int height = 48) {
@@ -115,6 +105,7 @@ static GstCudaContext* context_behind(GstPad* pad) {
 
 static int g_blocks, g_host_blocks, g_downloads;
 static void note_memory() {
+  gpu_stub().reset();  // a test that failed may have left it held
   g_blocks = fake_cuda()->device_blocks();
   g_host_blocks = fake_cuda()->host_blocks();
   g_downloads = fake_cuda()->downloads();
@@ -204,13 +195,13 @@ START_TEST(a_pool_waits_until_the_pixels_are_read) {
     GstBuffer* buffer = nullptr;
     ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr), GST_FLOW_OK);
     if (!there) gst_buffer_memset(buffer, 0, 1, 64 * 48 * 3);
-    hold_reading(1);
+    gpu_stub().hold_reading(1);
     const Meta late = read_meta(bench.pass(BufferRef(buffer)).get());
     ASSERT_TEXT(late.status, "skipped");
     GstBufferPoolAcquireParams at_once{};
     at_once.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
     ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, &at_once), GST_FLOW_EOS);
-    hold_reading(0);
+    gpu_stub().hold_reading(0);
     ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr), GST_FLOW_OK);
     gst_buffer_unref(buffer);
     gst_buffer_pool_set_active(pool, FALSE);
