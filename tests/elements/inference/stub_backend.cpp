@@ -35,6 +35,7 @@ struct Told {
   std::string unusable;  // why; empty: it is usable
   int stalled_at = 0;    // the stage of loading that waits for a cancel
   int stalled = 0;       // that wait there
+  int reading = 0;       // batches of frames whose pixels are or have been read
   int inside = 0;
   int loads = 0;
   int calls = 0;  // of a model or for one, its end included
@@ -196,7 +197,7 @@ class FrameStub final : public Stub, public tv::inference::FrameModel {
     return {};
   }
   tv::Status wait_read(unsigned slot) override {
-    locked([](Controls& all) { ++all.calls; });
+    locked([](Controls& all) { ++all.calls, ++all.reading; });
     wait_until([](const Controls& all) { return !all.reading_held; });
     Slot& mine = slots_[slot];
     const auto side = static_cast<std::size_t>(mine.side);
@@ -282,6 +283,9 @@ void tv_stub_release(int count) {
 }
 void tv_stub_hold_reading(int held) {
   locked([&](Controls& all) { all.reading_held = held != 0; });
+}
+void tv_stub_wait_reading(int count) {
+  wait_until([&](const Controls& all) { return all.reading >= count; });
 }
 void tv_stub_wait_inside(int count) {
   wait_until([&](const Controls& all) { return all.inside >= count; });

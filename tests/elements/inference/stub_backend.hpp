@@ -24,9 +24,10 @@ struct SeenFrame {
 struct StubControls {
   void (*hold)(
       int held);  ///< 1: inferences begin and do not end; 0: they do; more: 1 for this side
-  void (*release)(int count);      ///< so many inferences end although held
-  void (*hold_reading)(int held);  ///< 1: pixels of frames are being read until 0 is said
-  void (*wait_inside)(int count);  ///< until so many pictures have begun since reset()
+  void (*release)(int count);       ///< so many inferences end although held
+  void (*hold_reading)(int held);   ///< 1: pixels of frames are being read until 0 is said
+  void (*wait_reading)(int count);  ///< until pixels of so many batches are or have been read
+  void (*wait_inside)(int count);   ///< until so many pictures have begun since reset()
   void (*fail)(int mode);  ///< 0: never, 1: pictures with blue 255, 2: batches of 2 or more, 3: as
                            ///< 1, and the device is lost; 4: loading, the same
   void (*unusable)(const char* why);  ///< Backend::usable() fails with that; "": it does not
@@ -74,6 +75,7 @@ inline StubControls find_stub(const std::string& device) {
   find(found.hold, "tv_stub_hold");
   find(found.release, "tv_stub_release");
   find(found.hold_reading, "tv_stub_hold_reading");
+  find(found.wait_reading, "tv_stub_wait_reading");
   find(found.wait_inside, "tv_stub_wait_inside");
   find(found.fail, "tv_stub_fail");
   find(found.unusable, "tv_stub_unusable");

@@ -195,9 +195,11 @@ START_TEST(a_pool_waits_until_the_pixels_are_read) {
     GstBuffer* buffer = nullptr;
     ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr), GST_FLOW_OK);
     if (!there) gst_buffer_memset(buffer, 0, 1, 64 * 48 * 3);
+    gpu_stub().reset();
     gpu_stub().hold_reading(1);
     const Meta late = read_meta(bench.pass(BufferRef(buffer)).get());
     ASSERT_TEXT(late.status, "skipped");
+    gpu_stub().wait_reading(1);
     GstBufferPoolAcquireParams at_once{};
     at_once.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
     ck_assert_int_eq(gst_buffer_pool_acquire_buffer(pool, &buffer, &at_once), GST_FLOW_EOS);
