@@ -73,7 +73,8 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
       return error;
     }
     ++mapped_;
-    plane.data = info.data + skip + first_row;
+    plane.rows = {info.data + skip, size};
+    plane.data = plane.rows.data() + first_row;
     return {};
   }
   if (flags != GST_MAP_READ)
@@ -83,8 +84,9 @@ Status MappedFrame::map_plane(GstBuffer* buffer, int index, std::size_t begin, s
                  "put a download or conversion element in front"};
   std::vector<std::uint8_t> copy(size);
   gst_buffer_extract(buffer, begin, copy.data(), size);
-  plane.data = copy.data() + first_row;
-  copies_.push_back(std::move(copy));
+  plane.rows = copy;
+  plane.data = plane.rows.data() + first_row;
+  copies_.push_back(std::move(copy));  // its bytes stay where they are
   return {};
 }
 

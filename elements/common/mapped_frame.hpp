@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model_registry/error.hpp"
@@ -39,6 +40,7 @@ class MappedFrame {
   struct Plane {
     const std::uint8_t* data = nullptr;  ///< pixel (0, 0) of the frame
     std::ptrdiff_t stride = 0;  ///< bytes to the next row, negative for pictures stored bottom-up
+    std::span<const std::uint8_t> rows;  ///< all of them, with what lies between
   };
   int planes() const { return count_; }
   const Plane& plane(int index) const { return planes_[static_cast<std::size_t>(index)]; }

@@ -13,6 +13,7 @@ namespace tv {
 namespace {
 
 // GStreamer 1.22 offers neither events nor the primary context, and takes sizes of 32 bits alone.
+// Every driver since CUDA 4 has all of these.
 const CudaDriver* open_driver() {
   // Without it, functions of GStreamer's CUDA library abort.
   if (!gst_cuda_load_library()) return nullptr;
@@ -32,6 +33,15 @@ const CudaDriver* open_driver() {
   find(driver.create_event, "cuEventCreate");
   find(driver.record_event, "cuEventRecord");
   find(driver.destroy_event, "cuEventDestroy_v2");
+  find(driver.synchronize_event, "cuEventSynchronize");
+  find(driver.create_stream, "cuStreamCreate");
+  find(driver.destroy_stream, "cuStreamDestroy_v2");
+  find(driver.wait_event, "cuStreamWaitEvent");
+  find(driver.alloc, "cuMemAlloc_v2");
+  find(driver.free, "cuMemFree_v2");
+  find(driver.copy_peer, "cuMemcpyPeerAsync");
+  find(driver.can_access_peer, "cuDeviceCanAccessPeer");
+  find(driver.enable_peer_access, "cuCtxEnablePeerAccess");
   find(driver.alloc_host, "cuMemAllocHost_v2");
   find(driver.free_host, "cuMemFreeHost");
   find(driver.pointer_attribute, "cuPointerGetAttribute");

@@ -18,6 +18,16 @@ struct CudaDriver {
   CUresult (*create_event)(CUevent* event, unsigned flags);
   CUresult (*record_event)(CUevent event, CUstream stream);
   CUresult (*destroy_event)(CUevent event);
+  CUresult (*synchronize_event)(CUevent event);
+  CUresult (*create_stream)(CUstream* stream, unsigned flags);
+  CUresult (*destroy_stream)(CUstream stream);
+  CUresult (*wait_event)(CUstream stream, CUevent event, unsigned flags);
+  CUresult (*alloc)(CUdeviceptr* memory, std::size_t bytes);
+  CUresult (*free)(CUdeviceptr memory);
+  CUresult (*copy_peer)(CUdeviceptr to, CUcontext to_context, CUdeviceptr from,
+                        CUcontext from_context, std::size_t bytes, CUstream stream);
+  CUresult (*can_access_peer)(int* can, CUdevice device, CUdevice peer);
+  CUresult (*enable_peer_access)(CUcontext peer, unsigned flags);
   CUresult (*alloc_host)(void** memory, std::size_t bytes);
   CUresult (*free_host)(void* memory);
   CUresult (*pointer_attribute)(void* value, CUpointer_attribute attribute, CUdeviceptr pointer);

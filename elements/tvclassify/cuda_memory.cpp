@@ -6,12 +6,17 @@
 #include <gst/cuda/gstcudastream.h>
 #endif
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "elements/common/gst_ptr.hpp"
+#include "elements/common/log.hpp"
 #include "elements/tvclassify/cuda_driver.hpp"
+#include "elements/tvclassify/cuda_peer.hpp"
 #include "elements/tvclassify/frame.hpp"
 
 namespace tv {
@@ -98,6 +103,17 @@ struct Held {
   std::unique_ptr<Event> written;
 };
 
+/// From the first byte of the planes to the last; they lie in one memory.
+std::span<const std::uint8_t> covered(const Frame& frame) {
+  const std::uint8_t *begin = frame.mapped.plane(0).rows.data(), *end = begin;
+  for (int p = 0; p < frame.mapped.planes(); ++p) {
+    const std::span<const std::uint8_t> rows = frame.mapped.plane(p).rows;
+    begin = std::min(begin, rows.data());
+    end = std::max(end, rows.data() + rows.size());
+  }
+  return {begin, end};
+}
+
 }  // namespace
 
 void add_cuda_caps(GstCaps* caps, const char* size) {
@@ -115,24 +131,65 @@ std::optional<CudaPlace> cuda_place(GstBuffer* buffer) {
   return CudaPlace{.device = device_of(cuda->context), .layout = &cuda->info};
 }
 
-Result<std::optional<inference::Picture>> map_cuda_frame(GstBuffer* buffer,
-                                                         const GstVideoInfo& info,
-                                                         const CudaPlace& place) {
+struct CudaFrames::State {
+  std::shared_ptr<PeerCopies> copies;  // made when the first frame needs it
+  bool told_of_failure = false;
+
+  /// The same view of a copy on that GPU. Fails: Device.
+  Result<inference::Picture> copy(const GstCudaMemory* memory, const std::shared_ptr<Held>& held,
+                                  int from, int gpu) {
+    if (!copies || copies->device() != gpu) {
+      TV_ASSIGN_OR_RETURN(copies, PeerCopies::make(gpu));
+    }
+    const std::span<const std::uint8_t> bytes = covered(held->frame);
+    TV_ASSIGN_OR_RETURN(PeerCopy copy,
+                        copies->copy({.at = reinterpret_cast<CUdeviceptr>(bytes.data()),
+                                      .bytes = bytes.size(),
+                                      .context = static_cast<CUcontext>(
+                                          gst_cuda_context_get_handle(memory->context)),
+                                      .device = from,
+                                      .written = held->written ? held->written->get() : nullptr,
+                                      .owner = held}));
+    inference::Picture picture{.view = held->frame.view,
+                               .on_device = true,
+                               .written = copy.written,
+                               .plan = nullptr,
+                               .pixels = std::move(copy.owner)};
+    for (auto& plane : picture.view.planes)
+      if (plane.data)
+        plane.data = reinterpret_cast<const std::uint8_t*>(copy.at) + (plane.data - bytes.data());
+    return picture;
+  }
+};
+
+CudaFrames::CudaFrames() : state_(std::make_unique<State>()) {}
+CudaFrames::~CudaFrames() = default;
+
+Result<std::optional<inference::Picture>> CudaFrames::map(GstBuffer* buffer,
+                                                          const GstVideoInfo& info,
+                                                          const CudaPlace& place, int gpu) {
   if (!cuda_driver()) return std::optional<inference::Picture>();
   GstCudaMemory* const memory = GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0));
   const Mapping mapping{.flags = guint{GST_MAP_READ} | guint{GST_MAP_CUDA}, .layout = place.layout};
   TV_ASSIGN_OR_RETURN(Frame frame, map_frame(buffer, info, mapping));
-  if (!is_readable(memory, frame.view.planes[0].data, place.device))
-    return std::optional<inference::Picture>();
+  const bool readable =
+      place.device == gpu && is_readable(memory, frame.view.planes[0].data, place.device);
   // After mapping: that may have uploaded what the CPU wrote.
   TV_ASSIGN_OR_RETURN(std::unique_ptr<Event> written, record_written(memory));
   const auto held = std::make_shared<Held>(
       Held{BufferRef(gst_buffer_ref(buffer)), std::move(frame), std::move(written)});
-  return std::optional(inference::Picture{.view = held->frame.view,
-                                          .on_device = true,
-                                          .written = held->written ? held->written->get() : nullptr,
-                                          .plan = nullptr,
-                                          .pixels = held});
+  if (readable)
+    return std::optional(
+        inference::Picture{.view = held->frame.view,
+                           .on_device = true,
+                           .written = held->written ? held->written->get() : nullptr,
+                           .plan = nullptr,
+                           .pixels = held});
+  Result<inference::Picture> copy = state_->copy(memory, held, place.device, gpu);
+  if (copy) return std::optional(std::move(*copy));
+  if (!std::exchange(state_->told_of_failure, true))
+    GST_WARNING("no copy from GPU to GPU: %s", copy.error().text().c_str());
+  return std::optional<inference::Picture>();
 }
 
 }  // namespace tv

@@ -4,6 +4,7 @@
 
 #include <gst/video/video.h>
 
+#include <memory>
 #include <optional>
 
 #include "elements/inference/picture.hpp"
@@ -23,12 +24,27 @@ struct CudaPlace {
 /// downloads each).
 std::optional<CudaPlace> cuda_place(GstBuffer* buffer);
 
-/// The frame where it lies, for a model on that GPU: everything but the plan, with device pointers
-/// and the event behind the producer's writes. `pixels` gives all of it back, on any thread; it
-/// holds the buffer, so that no pool has it written again before. nullopt: kernels in LibTorch's
-/// context cannot read it there. Costs no copy and no waiting. Fails: map_frame()'s, Device.
-Result<std::optional<inference::Picture>> map_cuda_frame(GstBuffer* buffer,
-                                                         const GstVideoInfo& info,
-                                                         const CudaPlace& place);
+/// Frames in CUDA memory for a model on a GPU. One a stream of frames; its streaming thread.
+class CudaFrames {
+ public:
+  CudaFrames();
+  ~CudaFrames();
+  CudaFrames(const CudaFrames&) = delete;
+  CudaFrames& operator=(const CudaFrames&) = delete;
+
+  /// The frame for a model on GPU `gpu`: everything but the plan, with device pointers and the
+  /// event behind the writes. Where kernels in LibTorch's context can read it, on that GPU, the
+  /// frame as it lies; `pixels` holds the buffer then, so that no pool has it written again before,
+  /// and no copy is made. Else a copy in the memory of the model's GPU, which GPUs make between
+  /// them; `pixels` holds the buffer, too, and when it is let go of before the model has waited for
+  /// the copy, it does. `pixels` gives all of it back, on any thread, also after this object. No
+  /// waiting here. nullopt: neither is possible. Fails: map_frame()'s, Device.
+  Result<std::optional<inference::Picture>> map(GstBuffer* buffer, const GstVideoInfo& info,
+                                                const CudaPlace& place, int gpu);
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
 
 }  // namespace tv

@@ -10,8 +10,12 @@ std::optional<CudaPlace> cuda_place(GstBuffer*) {
   return std::nullopt;
 }
 
-Result<std::optional<inference::Picture>> map_cuda_frame(GstBuffer*, const GstVideoInfo&,
-                                                         const CudaPlace&) {
+struct CudaFrames::State {};
+
+CudaFrames::CudaFrames() = default;
+CudaFrames::~CudaFrames() = default;
+Result<std::optional<inference::Picture>> CudaFrames::map(GstBuffer*, const GstVideoInfo&,
+                                                          const CudaPlace&, int) {
   return std::optional<inference::Picture>();
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "elements/common/log.hpp"
-#include "elements/tvclassify/cuda_memory.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/messages.hpp"
 
@@ -68,14 +67,14 @@ Status Intake::fits(const Transforms& recipe) const {
   return {};
 }
 
-/// The frame where it lies, if the model can read it there, else for the CPU.
+/// The frame in GPU memory, if the model can read it there, else in the computer's.
 Result<Intake::Mapped> Intake::map(const Passing& frame) {
   GstBuffer* const buffer = frame.buffer.get();
   const std::optional<CudaPlace> cuda = cuda_place(buffer);
   const std::optional<int> gpu = frame.active->choice().gpu;
-  if (cuda && cuda->device == gpu && frame.active->model().takes_frames()) {
+  if (cuda && gpu && frame.active->model().takes_frames()) {
     TV_ASSIGN_OR_RETURN(std::optional<inference::Picture> there,
-                        map_cuda_frame(buffer, *info_, *cuda));
+                        cuda_frames_.map(buffer, *info_, *cuda, *gpu));
     if (there) return Mapped{.picture = std::move(*there), .frame = {}};
   }
   if (cuda && !told_of_copies_) {

@@ -12,6 +12,7 @@
 #include "elements/common/gst_ptr.hpp"
 #include "elements/tvclassify/active.hpp"
 #include "elements/tvclassify/counters.hpp"
+#include "elements/tvclassify/cuda_memory.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/history.hpp"
 #include "elements/tvclassify/passing.hpp"
@@ -82,6 +83,7 @@ class Intake {
   Cadence cadence_;
   std::shared_ptr<const Active> active_;  // of the last frame
   std::optional<Preparation> preparation_;
+  CudaFrames cuda_frames_;
   bool told_of_copies_ = false;  // from the GPU to the CPU
   inference::JobRef last_job_;   // in live mode: its end decides whether another one begins
   std::atomic<double> proportion_{1};

@@ -4,6 +4,8 @@
 // best classes by themselves.
 #include "tests/elements/inference/stub_backend.hpp"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -91,6 +93,14 @@ tv::Status stall(int stage, const tv::CancelCheck& cancelled) {
 bool is_failing(int mode) {
   const std::lock_guard lock(controls().mutex);
   return controls().fail == mode;
+}
+
+/// What writes a frame has done so: a real model has its stream wait. `event` is the fake driver's.
+void wait_for(void* event) {
+  using Wait = int (*)(void*);
+  static const auto kWait = reinterpret_cast<Wait>(
+      dlsym(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL), "cuEventSynchronize"));
+  kWait(event);
 }
 
 // ---- the three parts of an inference ----------------------------------------------------------
@@ -205,6 +215,7 @@ class FrameStub final : public Stub, public tv::inference::FrameModel {
     mine.input.resize(mine.pictures.size() * size);
     std::span<float> rest = mine.input;
     for (const Picture* picture : mine.pictures) {
+      if (picture->written) wait_for(picture->written);
       TV_ASSIGN_OR_RETURN(auto preprocessor, tv::make_preprocessor(*picture->plan));
       TV_RETURN_IF_ERROR(preprocessor->run(picture->view, rest.first(size)));
       rest = rest.subspan(size);

@@ -265,6 +265,9 @@ START_TEST(video_meta_is_honoured) {
   ck_assert_int_eq(frame->plane(0).stride, 16);
   ck_assert_uint_eq(frame->plane(0).data[16], 26);
   ck_assert_uint_eq(*frame->plane(2).data, 150);
+  ck_assert_ptr_eq(frame->plane(0).rows.data(), frame->plane(0).data);
+  ck_assert_uint_eq(frame->plane(0).rows.size(), 3 * 16 + 4);
+  ck_assert_uint_eq(frame->plane(1).rows.size(), 8 + 2);
 }
 END_TEST
 
@@ -276,6 +279,8 @@ START_TEST(negative_strides) {
   ck_assert(frame);
   ck_assert_uint_eq(*frame->plane(0).data, 30);
   ck_assert_uint_eq(*(frame->plane(0).data + 3 * frame->plane(0).stride), 0);
+  ck_assert_uint_eq(frame->plane(0).rows.front(), 0);
+  ck_assert_uint_eq(frame->plane(0).rows.size(), 3 * 10 + 4);
 
   const BufferRef before = counting_buffer(40);
   add_meta(before.get(), GST_VIDEO_FORMAT_GRAY8, 4, 4, {29}, {-10});

@@ -6,7 +6,6 @@
   }
 
 REFUSE(cuCtxSynchronize)
-REFUSE(cuCtxEnablePeerAccess)
 REFUSE(cuCtxDisablePeerAccess)
 REFUSE(cuGraphicsMapResources)
 REFUSE(cuGraphicsUnmapResources)
@@ -29,7 +28,6 @@ REFUSE(cuModuleGetFunction)
 REFUSE(cuTexObjectCreate)
 REFUSE(cuTexObjectDestroy)
 REFUSE(cuLaunchKernel)
-REFUSE(cuEventSynchronize)
 REFUSE(cuIpcGetEventHandle)
 REFUSE(cuIpcOpenEventHandle)
 REFUSE(cuIpcGetMemHandle)

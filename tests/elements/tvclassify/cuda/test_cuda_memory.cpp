@@ -3,8 +3,17 @@
 #include <gst/cuda/gstcudacontext.h>
 #include <gst/cuda/gstcudaloader.h>
 #include <gst/cuda/gstcudamemory.h>
+#if GST_CHECK_VERSION(1, 24, 0)
+#include <gst/cuda/gstcudastream.h>
+#endif
 #include <gst/cuda/gstcudautils.h>
 
+#include <atomic>
+#include <string_view>
+
+#include "elements/common/log.hpp"
+#include "elements/tvclassify/cuda_driver.hpp"
+#include "elements/tvclassify/cuda_peer.hpp"
 #include "tests/elements/inference/stub_backend.hpp"
 #include "tests/elements/tvclassify/cuda/fake_cuda.hpp"
 #include "tests/elements/tvclassify/support.hpp"
@@ -103,17 +112,21 @@ static GstCudaContext* context_behind(GstPad* pad) {
   return context;
 }
 
-static int g_blocks, g_host_blocks, g_downloads;
+static int g_blocks, g_host_blocks, g_downloads, g_peer_copies;
 static void note_memory() {
   gpu_stub().reset();  // a test that failed may have left it held
   g_blocks = fake_cuda()->device_blocks();
   g_host_blocks = fake_cuda()->host_blocks();
   g_downloads = fake_cuda()->downloads();
+  g_peer_copies = fake_cuda()->peer_copies();
 }
 static void assert_all_returned() {
   fake_cuda()->fail_copies(0);
   fake_cuda()->fail_host(0);
   fake_cuda()->isolate(0);
+  fake_cuda()->fail_peers(0);
+  fake_cuda()->be_lazy(0);
+  fake_cuda()->join_devices(0);
   ck_assert_int_eq(fake_cuda()->device_blocks(), g_blocks);
   ck_assert_int_eq(fake_cuda()->host_blocks(), g_host_blocks);
   ck_assert_int_eq(fake_cuda()->events(), 0);
@@ -218,21 +231,134 @@ START_TEST(a_foreign_context_is_asked_of_the_driver) {
   ck_assert_ptr_ne(gst_cuda_context_get_handle(gpu.context()), fake_cuda()->primary(0));
   ck_assert_int_eq(read_meta(bench.pass(gpu.frame(cuda_caps("RGB"), 7)).get()).best(), 7);
   ck_assert(seen().on_device);
-  ck_assert_int_eq(fake_cuda()->downloads(), g_downloads);
+  ck_assert_int_eq(fake_cuda()->peer_copies(), g_peer_copies);
   fake_cuda()->isolate(1);
   ck_assert_int_eq(read_meta(bench.pass(gpu.frame(cuda_caps("RGB"), 8)).get()).best(), 8);
-  ck_assert(!seen().on_device);
-  ck_assert_int_eq(fake_cuda()->downloads(), g_downloads + 1);
+  ck_assert(seen().on_device);
+  ck_assert_int_eq(fake_cuda()->peer_copies(), g_peer_copies + 1);
+  ck_assert_int_eq(fake_cuda()->downloads(), g_downloads);
 }
 END_TEST
 
-START_TEST(frames_of_another_gpu_are_copied) {
-  Bench bench(kModel + "device=cuda:0", cuda_caps("RGBP"));
+/// Frames that the model's GPU, the first one, cannot read.
+struct Elsewhere {
+  const char* what;
+  int device, isolate;
+};
+static constexpr Elsewhere kElsewhere[] = {{"another GPU", 1, 0}, {"a context apart", 0, 1}};
+
+// The stub reads the copy when it may: before that, a lazy GPU has not made it.
+START_TEST(frames_elsewhere_are_copied_between_gpus) {
+  const std::string format = kFormats[static_cast<std::size_t>(_i) / 2];
+  const Elsewhere& where = kElsewhere[_i % 2];
+  const bool rgb = format[0] == 'R' || format[0] == 'B';
+  const std::string caps = cuda_caps(format.c_str(), 66, 50) + (rgb ? "" : ",colorimetry=1:4:0:0");
+  fake_cuda()->isolate(where.isolate);
+  fake_cuda()->be_lazy(1);
+  Bench bench(kModel + "device=cuda:0", caps);
+  Gpu gpu(where.device);
+  BufferRef frame = gpu.frame(caps, 100, 200);
+  const void* const there = device_pointer(frame.get());
+  const BufferRef out = bench.pass(std::move(frame));
+  const Meta meta = read_meta(out.get());
+  ASSERT_TEXT(meta.status, "ok");
+  ck_assert_int_eq(meta.best(), stub_class(100, rgb));
+  const SeenFrame last = seen();
+  ck_assert(last.on_device);
+  ck_assert(last.written != nullptr);
+  ck_assert_ptr_ne(last.plane, there);
+  ck_assert_ptr_eq(device_pointer(out.get()), there);  // what leaves is what came
+  ck_assert_int_eq(fake_cuda()->peer_copies(), g_peer_copies + 1);
+  ck_assert_int_eq(fake_cuda()->downloads(), g_downloads);
+}
+END_TEST
+
+#if GST_CHECK_VERSION(1, 24, 0)
+// The memory's stream has not written it yet when the frame arrives.
+START_TEST(frames_that_are_being_written_are_waited_for) {
+  const std::string caps_text = cuda_caps("RGB");
+  const CapsRef caps(gst_caps_from_string(caps_text.c_str()));
+  GstVideoInfo info;
+  ck_assert(gst_video_info_from_caps(&info, caps.get()));
+  for (const int device : {0, 1}) {
+    fake_cuda()->be_lazy(1);
+    Bench bench(kModel + "device=cuda:0", caps_text);
+    Gpu gpu(device);
+    GstCudaStream* const stream = gst_cuda_stream_new(gpu.context());
+    ck_assert(stream != nullptr);
+    GstAllocator* const allocator = gst_allocator_find(GST_CUDA_MEMORY_TYPE_NAME);
+    GstMemory* const memory =
+        gst_cuda_allocator_alloc(GST_CUDA_ALLOCATOR_CAST(allocator), gpu.context(), stream, &info);
+    gst_object_unref(allocator);
+    BufferRef frame(gst_buffer_new());
+    gst_buffer_append_memory(frame.get(), memory);
+    fake_cuda()->fill(reinterpret_cast<CUdeviceptr>(device_pointer(frame.get())), 77,
+                      gst_memory_get_sizes(memory, nullptr, nullptr),
+                      gst_cuda_stream_get_handle(stream));
+    ck_assert_int_eq(read_meta(bench.pass(std::move(frame)).get()).best(), 77);
+    ck_assert(seen().on_device);
+    ck_assert(seen().written != nullptr);
+    ck_assert_int_eq(fake_cuda()->peer_copies(), g_peer_copies + device);
+    gst_cuda_stream_unref(stream);
+  }
+}
+END_TEST
+#endif
+
+START_TEST(copies_use_their_memory_again) {
+  const Elsewhere& where = kElsewhere[_i];
+  fake_cuda()->isolate(where.isolate);
+  const std::string caps = cuda_caps("RGB");
+  Bench bench(kModel + "device=cuda:0 max-in-flight=8", caps);
+  Gpu gpu(where.device);
+  constexpr int kAtOnce = 4;
+  const int made = fake_cuda()->made(0);
+  for (int i = 0; i < 100; i += kAtOnce) {
+    for (int k = i; k < i + kAtOnce; ++k)
+      ck_assert_int_eq(bench.push(gpu.frame(caps, k)), GST_FLOW_OK);
+    for (int k = i; k < i + kAtOnce; ++k) {
+      const BufferRef out(gst_harness_pull(bench.harness()));
+      ck_assert_int_eq(read_meta(out.get()).best(), k);
+    }
+  }
+  ck_assert_int_eq(fake_cuda()->peer_copies(), g_peer_copies + 100);
+  ck_assert_int_eq(fake_cuda()->downloads(), g_downloads);
+  ck_assert_int_ge(fake_cuda()->made(0), made + 1);
+  ck_assert_int_le(fake_cuda()->made(0), made + kAtOnce);
+}
+END_TEST
+
+START_TEST(frames_that_grow_get_larger_memory) {
+  Bench bench(kModel + "device=cuda:0", cuda_caps("RGB"));
   Gpu gpu(1);
-  const Meta meta = read_meta(bench.pass(gpu.frame(cuda_caps("RGBP"), 9, 255)).get());
-  ck_assert_int_eq(meta.best(), stub_class(9, true));
-  ck_assert(!seen().on_device);
-  ck_assert_int_eq(fake_cuda()->downloads(), g_downloads + 1);
+  const int made = fake_cuda()->made(0);
+  const struct {
+    int width, height, made;
+  } kSizes[] = {{64, 48, 1}, {640, 480, 2}, {64, 48, 2}, {640, 480, 2}};
+  for (const auto& size : kSizes) {
+    const std::string caps = cuda_caps("RGB", size.width, size.height);
+    gst_harness_set_src_caps_str(bench.harness(), caps.c_str());
+    ck_assert_int_eq(read_meta(bench.pass(gpu.frame(caps, 9)).get()).best(), 9);
+    ck_assert_int_eq(fake_cuda()->made(0), made + size.made);
+    // The smaller one is not kept.
+    ck_assert_int_eq(fake_cuda()->device_blocks(), g_blocks + 1);
+  }
+}
+END_TEST
+
+START_TEST(gpus_that_can_reach_each_other_do) {
+  for (const int joined : {0, 1}) {
+    fake_cuda()->join_devices(0);  // GStreamer joins contexts of its own
+    Bench bench(kModel + "device=cuda:0", cuda_caps("RGB"));
+    Gpu gpu(1);
+    fake_cuda()->join_devices(joined);
+    auto* const theirs = static_cast<CUcontext>(gst_cuda_context_get_handle(gpu.context()));
+    for (int i = 0; i < 3; ++i)
+      ck_assert_int_eq(read_meta(bench.pass(gpu.frame(cuda_caps("RGB"), i)).get()).best(), i);
+    ck_assert_int_eq(fake_cuda()->has_way(static_cast<CUcontext>(fake_cuda()->primary(0)), theirs),
+                     joined);
+  }
+  ck_assert_int_eq(fake_cuda()->peer_copies(), g_peer_copies + 6);
 }
 END_TEST
 
@@ -284,6 +410,36 @@ START_TEST(a_failed_copy_fails_the_frame_alone) {
 }
 END_TEST
 
+/// data: std::atomic<int>.
+static void count_complaints(GstDebugCategory*, GstDebugLevel level, const gchar*, const gchar*,
+                             gint, GObject*, GstDebugMessage* message, gpointer data) {
+  const std::string_view text = gst_debug_message_get(message);
+  if (level == GST_LEVEL_WARNING && text.starts_with("no copy from GPU to GPU"))
+    ++*static_cast<std::atomic<int>*>(data);
+}
+
+START_TEST(a_failed_copy_between_gpus_goes_by_the_cpu) {
+  Bench bench(kModel + "device=cuda:0", cuda_caps("NV12"));
+  Gpu gpu(1);
+  std::atomic<int> complaints{0};
+  gst_debug_category_set_threshold(log_category(), GST_LEVEL_WARNING);
+  // In parentheses: its macro compares with a void*.
+  (gst_debug_add_log_function)(count_complaints, &complaints, nullptr);
+  fake_cuda()->fail_peers(1);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TEXT(read_meta(bench.pass(gpu.frame(cuda_caps("NV12"), 1)).get()).status, "ok");
+    ck_assert(!seen().on_device);
+    ck_assert_int_eq(fake_cuda()->downloads(), g_downloads + i + 1);
+  }
+  gst_debug_remove_log_function_by_data(&complaints);
+  gst_debug_category_reset_threshold(log_category());
+  ck_assert_int_eq(complaints, 1);
+  fake_cuda()->fail_peers(0);
+  ASSERT_TEXT(read_meta(bench.pass(gpu.frame(cuda_caps("NV12"), 1)).get()).status, "ok");
+  ck_assert(seen().on_device);
+}
+END_TEST
+
 // Checks of the CPU's path hold for the GPU: nothing beyond the memory is read.
 START_TEST(a_layout_beyond_the_memory_is_refused) {
   Bench bench(kModel + "device=cuda", cuda_caps("NV12"));
@@ -300,6 +456,101 @@ START_TEST(a_layout_beyond_the_memory_is_refused) {
   BufferRef other = gpu.frame(cuda_caps("NV12", 32, 24), 1);
   expect_contains(read_meta(bench.pass(std::move(other)).get()).reason, "NV12 32x24");
   ck_assert_int_eq(seen().frames, frames);
+}
+END_TEST
+
+// ---- copies between GPUs ----------------------------------------------------------------------
+
+/// Bytes of a GPU's, as a producer has them.
+struct Produced {
+  explicit Produced(GstCudaContext* from) : context(from) {
+    const CurrentContext current(context);
+    ck_assert_int_eq(cuda_driver()->alloc(&at, kBytes), CUDA_SUCCESS);
+    ck_assert_int_eq(cuda_driver()->create_stream(&stream, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+    ck_assert_int_eq(cuda_driver()->create_event(&written, 0), CUDA_SUCCESS);
+  }
+  ~Produced() {
+    const CurrentContext current(context);
+    cuda_driver()->free(at);
+    cuda_driver()->destroy_stream(stream);
+    cuda_driver()->destroy_event(written);
+  }
+  Produced(const Produced&) = delete;
+  Produced& operator=(const Produced&) = delete;
+  /// Sooner or later, and `written` behind it.
+  void write(int value) {
+    const CurrentContext current(context);
+    fake_cuda()->fill(at, static_cast<unsigned char>(value), kBytes, stream);
+    ck_assert_int_eq(cuda_driver()->record_event(written, stream), CUDA_SUCCESS);
+  }
+  PeerSource source(std::shared_ptr<const void> owner) const {
+    return {.at = at,
+            .bytes = kBytes,
+            .context = static_cast<CUcontext>(gst_cuda_context_get_handle(context)),
+            .device = 1,
+            .written = written,
+            .owner = std::move(owner)};
+  }
+
+  static constexpr std::size_t kBytes = 1000;
+  GstCudaContext* const context;
+  CUdeviceptr at = 0;
+  CUstream stream = nullptr;
+  CUevent written = nullptr;
+};
+static int last_byte(const PeerCopy& copy) {
+  return reinterpret_cast<const std::uint8_t*>(copy.at)[Produced::kBytes - 1];
+}
+
+START_TEST(a_copy_follows_what_writes_the_frame) {
+  fake_cuda()->be_lazy(1);
+  Gpu gpu(1);
+  Produced produced(gpu.context());
+  const auto copies = PeerCopies::make(0);
+  ck_assert(copies);
+  produced.write(42);
+  const auto copy = (*copies)->copy(produced.source(nullptr));
+  ck_assert(copy);
+  ck_assert_int_eq(last_byte(*copy), 0);  // it waits for nobody
+  cuda_driver()->synchronize_event(copy->written);
+  ck_assert_int_eq(last_byte(*copy), 42);
+}
+END_TEST
+
+// As when a flush drops a frame that waits at the model.
+START_TEST(a_frame_given_up_is_held_until_it_is_copied) {
+  fake_cuda()->be_lazy(1);
+  Gpu gpu(1);
+  Produced produced(gpu.context());
+  auto copies = PeerCopies::make(0);
+  ck_assert(copies);
+  produced.write(42);
+  CUdeviceptr block = 0;
+  int found = -1;
+  auto copy = (*copies)->copy(produced.source(std::shared_ptr<const void>(
+      &produced, [&](const void*) { found = last_byte({.at = block, .owner = {}}); })));
+  ck_assert(copy);
+  block = copy->at;
+  ck_assert_int_eq(found, -1);
+  copies->reset();  // the stream of frames ends first
+  copy->owner.reset();
+  ck_assert_int_eq(found, 42);
+}
+END_TEST
+
+START_TEST(a_copy_that_fails_holds_nothing) {
+  Gpu gpu(1);
+  Produced produced(gpu.context());
+  produced.write(1);
+  const auto copies = PeerCopies::make(0);
+  ck_assert(copies);
+  fake_cuda()->fail_peers(1);
+  const auto owner = std::make_shared<int>(0);
+  const auto copy = (*copies)->copy(produced.source(owner));
+  ck_assert(!copy);
+  expect_contains(copy.error().text(), "copying a frame of GPU 1 to GPU 0: error 801");
+  ck_assert_int_eq(static_cast<int>(owner.use_count()), 1);
+  ck_assert(!PeerCopies::make(2));
 }
 END_TEST
 
@@ -424,10 +675,14 @@ static Suite* make_suite() {
   Suite* suite = suite_create("tvclassify cuda memory");
   // clang-format off
   const struct { const char* name; std::vector<const TTest*> tests; } kCases[] = {
-    {"frames",     {buffers_of_a_pool_return, a_pool_waits_until_the_pixels_are_read, a_foreign_context_is_asked_of_the_driver, frames_of_another_gpu_are_copied,
+    {"frames",     {buffers_of_a_pool_return, a_pool_waits_until_the_pixels_are_read, a_foreign_context_is_asked_of_the_driver,
+                    frames_that_grow_get_larger_memory, gpus_that_can_reach_each_other_do,
                     a_model_on_the_cpu_gets_a_copy, system_memory_goes_to_a_model_on_a_gpu_as_it_is,
                     regions_are_read_where_they_lie}},
-    {"faults",     {a_failed_copy_fails_the_frame_alone, a_layout_beyond_the_memory_is_refused}},
+    {"faults",     {a_failed_copy_fails_the_frame_alone, a_failed_copy_between_gpus_goes_by_the_cpu,
+                    a_layout_beyond_the_memory_is_refused}},
+    {"copies",     {a_copy_follows_what_writes_the_frame, a_frame_given_up_is_held_until_it_is_copied,
+                    a_copy_that_fails_holds_nothing}},
     {"contexts",   {neighbours_get_the_primary_context, a_neighbours_context_is_kept_and_passed_on,
                     a_model_on_the_cpu_offers_nothing}},
     {"allocation", {cuda_frames_are_offered_a_pool, others_are_offered_pinned_memory,
@@ -441,11 +696,22 @@ static Suite* make_suite() {
     for (const TTest* each : row.tests) tcase_add_test(tests, each);
     suite_add_tcase(suite, tests);
   }
+#if GST_CHECK_VERSION(1, 24, 0)
+  TCase* late = tcase_create("late writes");
+  tcase_set_timeout(late, 60);
+  tcase_add_checked_fixture(late, note_memory, assert_all_returned);
+  tcase_add_test(late, frames_that_are_being_written_are_waited_for);
+  suite_add_tcase(suite, late);
+#endif
   TCase* formats = tcase_create("each format");
   tcase_set_timeout(formats, 60);
   tcase_add_checked_fixture(formats, note_memory, assert_all_returned);
   tcase_add_loop_test(formats, frames_are_read_where_they_lie, 0,
                       static_cast<int>(std::size(kFormats)));
+  tcase_add_loop_test(formats, frames_elsewhere_are_copied_between_gpus, 0,
+                      static_cast<int>(std::size(kFormats) * std::size(kElsewhere)));
+  tcase_add_loop_test(formats, copies_use_their_memory_again, 0,
+                      static_cast<int>(std::size(kElsewhere)));
   suite_add_tcase(suite, formats);
   return suite;
 }
