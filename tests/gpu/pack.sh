@@ -12,18 +12,25 @@ most=$((64 * 1024 * 1024))
 development='libcurl4-openssl-dev libssl-dev nlohmann-json3-dev libhwy-dev zlib1g-dev check libsubunit-dev libjpeg62-turbo-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libglib2.0-dev libffi-dev libmount-dev libblkid-dev libselinux1-dev
   libpcre2-dev libsepol-dev liborc-0.4-dev libunwind-dev libdw-dev libelf-dev liblzma-dev'
+# Of this large package GStreamer's CUDA library alone, and what its headers and pkg-config file ask for.
+cuda_package=libgstreamer-plugins-bad1.0-dev
+cuda_part='/gst/cuda/|/libgstcuda-|/gstreamer-cuda-'
+development+=' libgl-dev libgles-dev libglx-dev libegl-dev libgbm-dev libdrm-dev libgudev-1.0-dev libudev-dev libx11-dev
+  libx11-xcb-dev libxcb1-dev libxau-dev libxdmcp-dev x11proto-dev libwayland-dev'
 programs='/usr/bin/ninja /usr/bin/pkgconf /usr/bin/pkg-config /usr/bin/gst-launch-1.0 /usr/bin/gst-inspect-1.0
   /usr/lib/x86_64-linux-gnu/gstreamer1.0/gstreamer-1.0/gst-plugin-scanner'
-plugins='app audioconvert coreelements rawparse typefindfunctions videoconvertscale videotestsrc'
+plugins='app audioconvert coreelements nvcodec rawparse typefindfunctions videoconvertscale videoparsersbad videotestsrc'
 own='^/lib.*/(ld-linux-x86-64|libc|libm|libdl|libpthread|librt|libresolv)\.so|/lib(stdc\+\+|gcc_s)\.so'
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 files=$stage/list
-for package in $development; do
+for package in $development $cuda_package; do
   dpkg-query -W "$package" >/dev/null 2>&1 || { echo "left out, not installed here: $package" >&2; continue; }
+  part=.
+  [ "$package" != $cuda_package ] || part=$cuda_part
   # No manuals and no static libraries: those are large, and nothing links them.
-  dpkg -L "$package" | grep -E '^/usr/(include|lib|share/pkgconfig)/' | grep -vE '\.a$|/libexec/|/girepository|\.la$'
+  dpkg -L "$package" | grep -E '^/usr/(include|lib|share/pkgconfig)/' | grep -E "$part" | grep -vE '\.a$|/libexec/|/girepository|\.la$'
 done | sort -u | while read -r path; do
   { [ -f "$path" ] || [ -L "$path" ]; } && echo "$path"
 done >"$files" || true
