@@ -153,10 +153,15 @@ struct Node {
 
 /// A parameter that a pass computes from others, in float64, when a model is loaded.
 struct DerivedParameter {
-  enum class Kind : std::uint8_t { kFoldedWeight, kFoldedBias } kind = Kind::kFoldedWeight;
+  enum class Kind : std::uint8_t {
+    kFoldedWeight,
+    kFoldedBias,
+    kSummedBias,  ///< of terms, and of nothing below
+  } kind = Kind::kFoldedWeight;
   int weight = -1, bias = -1;                           ///< the convolution's; bias -1 = none
   int gamma = -1, beta = -1, mean = -1, variance = -1;  ///< the batch norm's
   double eps = 1e-5;
+  std::array<int, 2> terms{-1, -1};  ///< parameter ids, of derived biases too
   bool operator==(const DerivedParameter&) const = default;
 };
 

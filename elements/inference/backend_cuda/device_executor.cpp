@@ -198,7 +198,7 @@ Result<std::shared_ptr<const DeviceLayers>> DeviceLayers::make(const graph::Grap
 }
 
 graph::Graph device_graph(graph::Graph graph, const DevicePlace& place) {
-  return place.plain ? std::move(graph) : graph::optimize(std::move(graph));
+  return place.plain ? std::move(graph) : graph::merge_biases(graph::optimize(std::move(graph)));
 }
 
 std::unique_ptr<GraphExecutor> make_device_executor(graph::Graph graph,

@@ -44,7 +44,8 @@ class DeviceLayers {
   std::vector<Layer> layers_;
 };
 
-/// graph::optimize(), or nothing of it for plain operators.
+/// graph::optimize() and graph::merge_biases(): a convolution that adds its bias alone takes a
+/// second kernel here. Nothing of it for plain operators.
 graph::Graph device_graph(graph::Graph graph, const DevicePlace& place);
 
 /// input: of the place, [N, input_channels, H, W] channels last. Returns logits: float32

@@ -276,12 +276,8 @@ std::vector<at::Tensor> node_parameters(const graph::Graph& graph, const graph::
                                         const Parameters& parameters) {
   std::vector<at::Tensor> resolved;
   for (const int param : node.params) {
-    resolved.push_back(
-        param < graph.first_derived
-            ? parameters[static_cast<std::size_t>(param)]
-            : derived_parameter(
-                  graph.derived[static_cast<std::size_t>(param - graph.first_derived)],
-                  parameters));
+    resolved.push_back(param < graph.first_derived ? parameters[static_cast<std::size_t>(param)]
+                                                   : derived_parameter(graph, param, parameters));
   }
   return resolved;
 }

@@ -149,6 +149,55 @@ std::vector<double> doubles_of(const at::Tensor& tensor) {
   return {data, data + tensor.numel()};
 }
 
+const at::Tensor& parameter_at(const Parameters& parameters, int id) {
+  return parameters[static_cast<std::size_t>(id)];
+}
+
+const graph::DerivedParameter& derived_rule(const graph::Graph& graph, int id) {
+  return graph.derived[static_cast<std::size_t>(id - graph.first_derived)];
+}
+
+// What a folded batch norm multiplies each channel by.
+std::vector<double> scales_of(const graph::DerivedParameter& rule, const Parameters& parameters) {
+  std::vector<double> scales = doubles_of(parameter_at(parameters, rule.gamma));
+  const auto variance = doubles_of(parameter_at(parameters, rule.variance));
+  for (std::size_t c = 0; c < scales.size(); ++c) scales[c] /= std::sqrt(variance[c] + rule.eps);
+  return scales;
+}
+
+at::Tensor folded_weight(const graph::DerivedParameter& rule, const Parameters& parameters) {
+  const std::vector<double> scales = scales_of(rule, parameters);
+  const at::Tensor& weight = parameter_at(parameters, rule.weight);
+  at::Tensor folded = at::empty(weight.sizes(), at::kFloat);
+  const float* in = weight.const_data_ptr<float>();
+  float* out = folded.mutable_data_ptr<float>();
+  const auto per_channel = static_cast<std::size_t>(weight.numel()) / scales.size();
+  for (const double scale : scales)
+    for (std::size_t i = 0; i < per_channel; ++i) *out++ = static_cast<float>(*in++ * scale);
+  return folded;
+}
+
+std::vector<double> folded_bias(const graph::DerivedParameter& rule, const Parameters& parameters) {
+  const std::vector<double> scales = scales_of(rule, parameters);
+  const auto beta = doubles_of(parameter_at(parameters, rule.beta));
+  const auto mean = doubles_of(parameter_at(parameters, rule.mean));
+  std::vector<double> bias(mean.size());
+  if (rule.bias >= 0) bias = doubles_of(parameter_at(parameters, rule.bias));
+  for (std::size_t c = 0; c < mean.size(); ++c) bias[c] = beta[c] + (bias[c] - mean[c]) * scales[c];
+  return bias;
+}
+
+// A bias of its own or a derived one, not yet rounded.
+std::vector<double> bias_numbers(const graph::Graph& graph, int id, const Parameters& parameters) {
+  if (id < graph.first_derived) return doubles_of(parameter_at(parameters, id));
+  const graph::DerivedParameter& rule = derived_rule(graph, id);
+  if (rule.kind == graph::DerivedParameter::Kind::kFoldedBias) return folded_bias(rule, parameters);
+  std::vector<double> sum = bias_numbers(graph, rule.terms[0], parameters);
+  const std::vector<double> other = bias_numbers(graph, rule.terms[1], parameters);
+  std::transform(sum.begin(), sum.end(), other.begin(), sum.begin(), std::plus<>());
+  return sum;
+}
+
 }  // namespace
 
 at::Tensor empty_parameter(const Shape& shape, DType dtype) {
@@ -181,33 +230,15 @@ Result<Parameters> bound_parameters(const graph::Network& network,
   return parameters;
 }
 
-at::Tensor derived_parameter(const graph::DerivedParameter& rule, const Parameters& parameters) {
-  using Kind = graph::DerivedParameter::Kind;
-  const auto get = [&](int id) { return parameters[static_cast<std::size_t>(id)]; };
-  const auto gamma = doubles_of(get(rule.gamma));
-  const auto beta = doubles_of(get(rule.beta));
-  const auto mean = doubles_of(get(rule.mean));
-  const auto variance = doubles_of(get(rule.variance));
-  const auto scale = [&](std::size_t c) { return gamma[c] / std::sqrt(variance[c] + rule.eps); };
-
-  if (rule.kind == Kind::kFoldedBias) {
-    const auto bias = rule.bias < 0 ? std::vector<double>(mean.size()) : doubles_of(get(rule.bias));
-    at::Tensor folded = at::empty({static_cast<std::int64_t>(mean.size())}, at::kFloat);
-    float* const out = folded.mutable_data_ptr<float>();
-    for (std::size_t c = 0; c < mean.size(); ++c)
-      out[c] = static_cast<float>(beta[c] + (bias[c] - mean[c]) * scale(c));
-    return folded;
-  }
-  const at::Tensor weight = get(rule.weight);
-  at::Tensor folded = at::empty(weight.sizes(), at::kFloat);
-  const float* in = weight.const_data_ptr<float>();
-  float* out = folded.mutable_data_ptr<float>();
-  const auto per_channel = static_cast<std::size_t>(weight.numel()) / mean.size();
-  for (std::size_t c = 0; c < mean.size(); ++c) {
-    const double factor = scale(c);
-    for (std::size_t i = 0; i < per_channel; ++i) *out++ = static_cast<float>(*in++ * factor);
-  }
-  return folded;
+at::Tensor derived_parameter(const graph::Graph& graph, int id, const Parameters& parameters) {
+  const graph::DerivedParameter& rule = derived_rule(graph, id);
+  if (rule.kind == graph::DerivedParameter::Kind::kFoldedWeight)
+    return folded_weight(rule, parameters);
+  const std::vector<double> numbers = bias_numbers(graph, id, parameters);
+  at::Tensor bias = at::empty({static_cast<std::int64_t>(numbers.size())}, at::kFloat);
+  std::transform(numbers.begin(), numbers.end(), bias.mutable_data_ptr<float>(),
+                 [](double number) { return static_cast<float>(number); });
+  return bias;
 }
 
 std::vector<std::pair<std::string, TensorView>> parameter_views(const graph::Network& network,

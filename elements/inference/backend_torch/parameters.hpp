@@ -25,8 +25,9 @@ Result<Parameters> bound_parameters(const graph::Network& network,
                                     const graph::BoundTensors& tensors,
                                     const CancelCheck& cancelled = {});
 
-/// A parameter that a pass asks for, computed in float64 and rounded once to float32.
-at::Tensor derived_parameter(const graph::DerivedParameter& rule, const Parameters& parameters);
+/// A parameter that a pass asks for, computed in float64 and rounded once to float32. `id`: from
+/// graph.first_derived on.
+at::Tensor derived_parameter(const graph::Graph& graph, int id, const Parameters& parameters);
 
 /// Copies that need no LibTorch to be read or freed, named.
 std::vector<std::pair<std::string, TensorView>> parameter_views(const graph::Network& network,

@@ -2,14 +2,6 @@
 #include "model_registry/graph/passes/rewrite.hpp"
 
 namespace tv::graph {
-namespace {
-
-int add_derived(Graph& graph, DerivedParameter derived) {
-  graph.derived.push_back(derived);
-  return graph.first_derived + static_cast<int>(graph.derived.size()) - 1;
-}
-
-}  // namespace
 
 Graph fold_batch_norm(Graph graph) {
   Rewriter rewriter(std::move(graph));
@@ -29,7 +21,7 @@ Graph fold_batch_norm(Graph graph) {
     DerivedParameter bias = weight;
     bias.kind = DerivedParameter::Kind::kFoldedBias;
     Node folded = *conv;
-    folded.params = {add_derived(rewriter.graph, weight), add_derived(rewriter.graph, bias)};
+    folded.params = {rewriter.derive(weight), rewriter.derive(bias)};
     norm = std::move(folded);
   }
   return rewriter.finish();

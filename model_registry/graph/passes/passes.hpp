@@ -25,7 +25,12 @@ Graph fuse_residual(Graph graph);
 /// point.
 Graph fuse_activation(Graph graph);
 
-/// All of the above, in the order in which they help each other.
+/// conv2d that adds what another conv2d made: where both have a bias and nobody else reads the
+/// other, the first adds both biases (summed in float64) and the other has none. Runs after
+/// fuse_residual; not part of optimize(), for it pays only where a bias alone costs a kernel.
+Graph merge_biases(Graph graph);
+
+/// All of the above but merge_biases, in the order in which they help each other.
 Graph optimize(Graph graph);
 
 }  // namespace tv::graph

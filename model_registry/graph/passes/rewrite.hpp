@@ -47,6 +47,12 @@ class Rewriter {
     return std::get<FusedAttrs>(node.attrs).activation == Activation::kNone ? &node : nullptr;
   }
 
+  /// The id of a parameter that is computed from others.
+  int derive(const DerivedParameter& derived) {
+    graph.derived.push_back(derived);
+    return graph.first_derived + static_cast<int>(graph.derived.size()) - 1;
+  }
+
   Graph finish() { return without_dead_nodes(std::move(graph), replacement_.back()); }
 
   Graph graph;

@@ -68,6 +68,12 @@ int count(const Graph& graph, Op op) {
   return found;
 }
 
+int convolutions_with_bias(const Graph& graph) {
+  return static_cast<int>(std::ranges::count_if(graph.nodes, [](const graph::Node& node) {
+    return node.op == Op::kConv2d && node.params.size() == 2;
+  }));
+}
+
 /// Ids in range, in order, and every node but the last read by somebody.
 void expect_sound(const Graph& graph) {
   const auto readers = graph::count_readers(graph);
@@ -325,6 +331,65 @@ START_TEST(residuals_stay_apart_where_they_must) {
 }
 END_TEST
 
+START_TEST(the_bias_of_a_shortcut_moves_to_the_sum) {
+  for (const bool shortcut_first : {true, false}) {
+    const Graph graph =
+        graph::merge_biases(graph::optimize(trace(with_layers([=](const Layers& l, Value x) {
+          const Value main = l.bn(l.other(x)), shortcut = l.conv(x);
+          return graph::relu(shortcut_first ? shortcut + main : main + shortcut);
+        }))));
+    expect_sound(graph);
+    ck_assert_int_eq(convolutions_with_bias(graph), 1);
+    const auto& sum = graph.nodes[2];
+    ck_assert(sum.op == Op::kConv2d && sum.inputs == (std::vector<int>{0, 1}));
+    ck_assert_int_eq(sum.params[1], graph.first_derived + 2);
+    const int folded = graph.first_derived + 1, own = 1;
+    const graph::DerivedParameter expected{
+        .kind = graph::DerivedParameter::Kind::kSummedBias,
+        .terms = {shortcut_first ? own : folded, shortcut_first ? folded : own}};
+    ck_assert(graph.derived[2] == expected);
+  }
+}
+END_TEST
+
+START_TEST(biases_stay_where_a_shortcut_has_another_use) {
+  const auto expect_kept = [](const std::function<Value(const Layers&, Value)>& forward) {
+    const Graph before = graph::optimize(trace(with_layers(forward)));
+    ck_assert_int_gt(convolutions_with_bias(before), 0);
+    expect_equal(graph::to_string(graph::merge_biases(before)), graph::to_string(before));
+  };
+  // it is read again
+  expect_kept([](const Layers& l, Value x) {
+    const Value shortcut = l.conv(x);
+    return (l.bn(l.other(x)) + shortcut) * shortcut;
+  });
+  // an activation comes before the sum
+  expect_kept([](const Layers& l, Value x) { return l.bn(l.other(x)) + graph::relu(l.conv(x)); });
+  // it has no bias
+  expect_kept([](const Layers& l, Value x) { return l.conv(x) + l.other(x); });
+  // nothing adds for both
+  expect_kept([](const Layers& l, Value x) { return l.bn(l.other(x)) * l.conv(x); });
+  // it is no convolution
+  expect_kept([](const Layers& l, Value x) { return l.conv(x) + graph::relu(x); });
+}
+END_TEST
+
+START_TEST(shortcuts_of_residual_networks_have_no_bias) {
+  const auto moved = [](std::string_view builder) {
+    const Graph before = graph::optimize(trace(*get_model(builder)->network, 224));
+    const Graph after = graph::merge_biases(before);
+    expect_sound(after);
+    ck_assert_uint_eq(after.nodes.size(), before.nodes.size());
+    return convolutions_with_bias(before) - convolutions_with_bias(after);
+  };
+  for (const char* const builder :
+       {"resnet50", "resnext50_32x4d", "wide_resnet50_2", "regnet_y_400mf", "maxvit_t"})
+    ck_assert_int_eq(moved(builder), 4);   // of each stage's first block
+  ck_assert_int_eq(moved("resnet18"), 3);  // its first stage keeps size and channels
+  ck_assert_int_eq(moved("mobilenet_v2"), 0);
+}
+END_TEST
+
 START_TEST(linear_layers_take_an_activation_or_a_residual) {
   const auto with_linear = [](const std::function<Value(const nn::Linear&, Value)>& forward) {
     return sketch(
@@ -409,7 +474,9 @@ int main() {
       activations_fuse_unless_the_convolution_has_other_readers, a_second_activation_stays,
       quantized_convolutions_and_additions_take_a_relu, quantized_layers_take_nothing_else,
       residuals_fuse_from_either_side, a_residual_that_is_computed_later_is_there_in_time,
-      residuals_stay_apart_where_they_must, linear_layers_take_an_activation_or_a_residual,
+      residuals_stay_apart_where_they_must, the_bias_of_a_shortcut_moves_to_the_sum,
+      biases_stay_where_a_shortcut_has_another_use, shortcuts_of_residual_networks_have_no_bias,
+      linear_layers_take_an_activation_or_a_residual,
       only_batch_norms_in_front_of_their_convolution_are_left,
       optimize_leaves_nothing_to_fuse_in_any_model);
 }

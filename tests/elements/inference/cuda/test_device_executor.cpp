@@ -230,11 +230,36 @@ START_TEST(only_convolutions_with_relu_are_one_call) {
     answer(*model.network, lively(*model.network, 7), at::randn({1, 3, 64, 64}), {}, ops);
     return std::pair(ops.fused_calls, ops.affine_calls);
   };
-  // 17 with a ReLU behind the batch norm or the sum, 3 projections of the shortcut.
-  ck_assert(calls("resnet18", true) == std::pair(17, 3));
-  ck_assert(calls("resnet18", false) == std::pair(0, 20));
+  // 17 with a ReLU behind the batch norm or the sum. The 3 projections of the shortcut leave their
+  // bias to the sum.
+  ck_assert(calls("resnet18", true) == std::pair(17, 0));
+  ck_assert(calls("resnet18", false) == std::pair(0, 17));
   // No ReLU in it; the depthwise ones would not be in one call either.
   ck_assert_int_eq(calls("efficientnet_b0", true).first, 0);
+}
+END_TEST
+
+// 1 and half of the last place of 1, twice: in float32 both halves are lost.
+START_TEST(summed_biases_are_rounded_once) {
+  const c10::InferenceMode inference;
+  using Kind = graph::DerivedParameter::Kind;
+  constexpr float kHalf = 0x1p-24F;
+  enum { kBias, kGamma, kBeta, kMean, kVariance, kFolded, kSum };
+  const Parameters parameters = {at::tensor({kHalf, 3.0F}), at::tensor({1.0F, 1.0F}),
+                                 at::tensor({1.0F, 4.0F}), at::tensor({-kHalf, 0.0F}),
+                                 at::tensor({0.5F, 0.5F})};
+  const graph::Graph graph{.nodes = {},
+                           .first_derived = kFolded,
+                           .derived = {{.kind = Kind::kFoldedBias,
+                                        .gamma = kGamma,
+                                        .beta = kBeta,
+                                        .mean = kMean,
+                                        .variance = kVariance,
+                                        .eps = 0.5},
+                                       {.kind = Kind::kSummedBias, .terms = {kFolded, kBias}}}};
+  const auto derived = [&](int id) { return derived_parameter(graph, id, parameters); };
+  ck_assert(derived(kFolded).equal(at::tensor({1.0F, 4.0F})));
+  ck_assert(derived(kSum).equal(at::tensor({1 + 2 * kHalf, 7.0F})));
 }
 END_TEST
 
@@ -259,5 +284,5 @@ int main() {
       Loop{every_builder_agrees_with_the_reference, static_cast<int>(builders().size())},
       half_precision_agrees_roughly, one_set_of_layers_serves_every_batch_size,
       preparing_can_be_left_at_every_node, only_convolutions_with_relu_are_one_call,
-      plain_operators_are_the_reference);
+      summed_biases_are_rounded_once, plain_operators_are_the_reference);
 }
