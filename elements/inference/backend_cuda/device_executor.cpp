@@ -1,6 +1,7 @@
 #include "elements/inference/backend_cuda/device_executor.hpp"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
@@ -86,6 +87,7 @@ class DeviceExecutor final : public GraphExecutor {
         values_(graph_, fixed_parameters(graph_, parameters),
                 [&](const Tensor& value) { return placed(value, place); }) {
     TORCH_CHECK(layers_->size() == graph_.nodes.size(), "graphs of two batch sizes differ");
+    if (!place_.plain) align_biases();
   }
 
   Tensor run(const Tensor& input) override {
@@ -99,6 +101,21 @@ class DeviceExecutor final : public GraphExecutor {
   }
 
  private:
+  static bool is_fused_attention(const graph::Node& node) {
+    return node.op == Op::kAttention && node.inputs.size() <= 4;
+  }
+
+  /// Of attention, where nobody else reads them.
+  void align_biases() {
+    const std::vector<int> readers = graph::count_readers(graph_);
+    for (const graph::Node& node : graph_.nodes) {
+      if (!is_fused_attention(node) || node.inputs.size() < 4) continue;
+      const auto bias = static_cast<std::size_t>(node.inputs[3]);
+      if (values_.is_fixed(bias) && readers[bias] == 1)
+        values_.set(bias, aligned_rows(values_.get(node.inputs[3])));
+    }
+  }
+
   /// What is computed once is computed in the computer's memory, in float32.
   static std::vector<std::vector<Tensor>> fixed_parameters(const graph::Graph& graph,
                                                            const Parameters& parameters) {
@@ -132,7 +149,7 @@ class DeviceExecutor final : public GraphExecutor {
     const auto& params = std::get<0>(layer);
     if (place_.plain) return run_plain(node, inputs, params);
     if (node.op == Op::kLinear) return run_linear(node, inputs, params);
-    if (node.op == Op::kAttention && inputs.size() <= 4) return fused_attention(node, inputs);
+    if (is_fused_attention(node)) return fused_attention(node, inputs);
     return run_plain(node, inputs, params);
   }
 
@@ -180,6 +197,12 @@ class DeviceExecutor final : public GraphExecutor {
 };
 
 }  // namespace
+
+Tensor aligned_rows(const Tensor& bias) {
+  constexpr std::int64_t kAlignment = 8;
+  const std::int64_t missing = (kAlignment - bias.size(-1) % kAlignment) % kAlignment;
+  return at::constant_pad_nd(bias, {0, missing}).contiguous();
+}
 
 Result<std::shared_ptr<const DeviceLayers>> DeviceLayers::make(const graph::Graph& graph,
                                                                const Parameters& parameters,

@@ -48,6 +48,11 @@ class DeviceLayers {
 /// second kernel here. Nothing of it for plain operators.
 graph::Graph device_graph(graph::Graph graph, const DevicePlace& place);
 
+/// The bias of an attention with zeros behind each row, up to a multiple of 8 numbers. LibTorch's
+/// kernel reads no other rows: of 49 numbers (a window of Swin or MaxViT) it would make a copy of
+/// the bias in every run, for every window of every picture.
+at::Tensor aligned_rows(const at::Tensor& bias);
+
 /// input: of the place, [N, input_channels, H, W] channels last. Returns logits: float32
 /// [N, classes], contiguous. `graph` as device_graph() gave it; `layers`, `ops` and `parameters`
 /// (in the computer's memory) are shared and must stay.

@@ -34,8 +34,13 @@ at::Tensor run_plain(const graph::Node& node, std::span<const at::Tensor> inputs
 /// An activation by its plain operator.
 at::Tensor activate(const at::Tensor& x, graph::Activation activation);
 
+/// The bias as LibTorch's fused attention takes it for queries `q` [..., heads, L, D]: [N, heads,
+/// L, keys], in the memory of `bias` unless strides cannot repeat it. The rows of `bias` may be
+/// longer than `keys`, and are as long in a copy; what is beyond does not count.
+at::Tensor attention_bias(const at::Tensor& bias, const at::Tensor& q, std::int64_t keys);
+
 /// softmax(factor * q k^T + bias) v of a kAttention node without factors of its own, by LibTorch's
-/// fused kernel.
+/// fused kernel. The bias may have longer rows: see attention_bias().
 at::Tensor fused_attention(const graph::Node& node, std::span<const at::Tensor> inputs);
 
 /// Parameters of one node in the order of Node::params; derived ones are computed and new.

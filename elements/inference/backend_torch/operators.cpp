@@ -24,6 +24,8 @@
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
+
 #include "elements/inference/backend_torch/executor.hpp"
 
 namespace tv::inference {
@@ -149,14 +151,16 @@ at::Tensor four_dimensions(const at::Tensor& x) {
 
 }  // namespace
 
+at::Tensor attention_bias(const at::Tensor& bias, const at::Tensor& q, std::int64_t keys) {
+  std::vector<std::int64_t> shape = q.sizes().vec();
+  shape.back() = std::max(keys, bias.size(-1));
+  return four_dimensions(bias.expand(shape)).narrow(-1, 0, keys);
+}
+
 at::Tensor fused_attention(const graph::Node& node, std::span<const at::Tensor> inputs) {
   const at::Tensor &q = inputs[0], &v = inputs[2];
   std::optional<at::Tensor> bias;
-  if (inputs.size() > 3) {
-    std::vector<std::int64_t> shape = q.sizes().vec();
-    shape.back() = shape[shape.size() - 2];
-    bias = four_dimensions(inputs[3].expand(shape));
-  }
+  if (inputs.size() > 3) bias = attention_bias(inputs[3], q, inputs[1].size(-2));
   const double factor = std::get<graph::ScalarAttrs>(node.attrs).value;
   return at::scaled_dot_product_attention(four_dimensions(q), four_dimensions(inputs[1]),
                                           four_dimensions(v), bias, /*dropout_p=*/0,

@@ -6,11 +6,15 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "model_registry/models/models.hpp"
 #include "tests/elements/inference/cuda/host_ops.hpp"
@@ -113,6 +117,40 @@ bool nothrow(F&& body) {
   }
 }
 
+/// What LibTorch's attention on a GPU reads without making a copy first.
+bool suits_the_kernel(const at::Tensor& bias) {
+  for (std::int64_t axis = 0; axis < 3; ++axis)
+    if (bias.stride(axis) % 8 != 0) return false;
+  return bias.stride(3) == 1;
+}
+
+/// Looks at the biases of LibTorch's attention on this thread while it lives.
+class AttentionWatch {
+ public:
+  AttentionWatch() {
+    s_biases = s_unfit = 0;
+    handle_ = at::addThreadLocalCallback(
+        at::RecordFunctionCallback(see).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  }
+  ~AttentionWatch() { at::removeCallback(handle_); }
+  AttentionWatch(const AttentionWatch&) = delete;
+  AttentionWatch& operator=(const AttentionWatch&) = delete;
+  int biases() const { return s_biases; }
+  int unfit() const { return s_unfit; }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> see(const at::RecordFunction& call) {
+    if (std::string_view(call.name()) != "aten::scaled_dot_product_attention") return nullptr;
+    const c10::IValue& bias = call.inputs()[3];
+    if (!bias.isTensor() || !bias.toTensor().defined()) return nullptr;
+    ++s_biases;
+    s_unfit += !suits_the_kernel(bias.toTensor());
+    return nullptr;
+  }
+  static inline int s_biases = 0, s_unfit = 0;
+  at::CallbackHandle handle_ = 0;
+};
+
 std::int64_t side_of(const graph::Network& network) {
   // Small, but not below what a network takes.
   return network.trace({1, 3, 64, 64})   ? 64
@@ -160,7 +198,8 @@ START_TEST(half_precision_agrees_roughly) {
   constexpr Row kRows[] = {
       {"resnet18", at::kHalf, 5e-3},           {"resnet18", at::kBFloat16, 4e-2},
       {"mobilenet_v3_small", at::kHalf, 5e-3}, {"regnet_y_400mf", at::kBFloat16, 4e-2},
-      {"densenet121", at::kHalf, 5e-3},        {"swin_v2_t", at::kBFloat16, 4e-2},
+      {"densenet121", at::kHalf, 5e-3},        {"swin_t", at::kHalf, 5e-3},
+      {"swin_v2_t", at::kBFloat16, 4e-2},
   };
   for (const Row& row : kRows) {
     const Model model = *get_model(row.builder);
@@ -263,6 +302,67 @@ START_TEST(summed_biases_are_rounded_once) {
 }
 END_TEST
 
+// A bias for all windows is read where it lies; one for each window is copied where there are more
+// pictures, for no stride says "from the start again".
+START_TEST(biases_of_attention_are_repeated_by_strides) {
+  const c10::InferenceMode inference;
+  struct Row {
+    std::int64_t pictures, windows_of_bias, keys;
+    bool copied;
+  };
+  constexpr Row kRows[] = {
+      {1, 1, 49, false}, {3, 1, 49, false}, {1, 4, 49, false},
+      {3, 4, 49, true},  {3, 1, 64, false}, {3, 4, 64, true},
+  };
+  constexpr std::int64_t kWindows = 4, kHeads = 3, kDepth = 5;
+  at::Generator generator = at::detail::createCPUGenerator(10);
+  for (const Row& row : kRows) {
+    const auto random = [&](std::int64_t depth) {
+      return at::randn({row.pictures, kWindows, kHeads, row.keys, depth}, generator);
+    };
+    const at::Tensor q = random(kDepth), k = random(kDepth), v = random(kDepth);
+    const at::Tensor bias = at::randn({row.windows_of_bias, kHeads, row.keys, row.keys}, generator);
+    const at::Tensor wide = aligned_rows(bias);
+    ck_assert_int_eq(wide.size(-1), (row.keys + 7) / 8 * 8);
+
+    const at::Tensor given = attention_bias(wide, q, row.keys);
+    ck_assert(given.equal(bias.expand({row.pictures, kWindows, kHeads, row.keys, row.keys})
+                              .reshape({-1, kHeads, row.keys, row.keys})));
+    ck_assert(suits_the_kernel(given));
+    ck_assert(given.is_alias_of(wide) != row.copied);
+    ck_assert(suits_the_kernel(attention_bias(bias, q, row.keys)) == (row.keys == 64));
+
+    graph::Node node;
+    node.op = graph::Op::kAttention;
+    node.attrs = graph::ScalarAttrs{0.5};
+    const std::array with_wide = {q, k, v, wide}, with_bias = {q, k, v, bias};
+    ck_assert(fused_attention(node, with_wide).equal(fused_attention(node, with_bias)));
+  }
+}
+END_TEST
+
+START_TEST(attention_never_gets_a_bias_that_it_would_copy) {
+  const c10::InferenceMode inference;
+  struct Row {
+    const char* builder;
+    std::int64_t side;
+    int biases;
+  };
+  // V2's attention has factors and is done by plain operators.
+  constexpr Row kRows[] = {
+      {"swin_t", 128, 12}, {"swin_v2_t", 64, 0}, {"maxvit_t", 224, 22}, {"vit_b_32", 224, 0}};
+  for (const Row& row : kRows) {
+    const Model model = *get_model(row.builder);
+    const HostOps ops(true);
+    const AttentionWatch watch;
+    answer(*model.network, lively(*model.network, 11),
+           at::randn({2, 3, row.side, row.side}, at::detail::createCPUGenerator(12)), {}, ops);
+    ck_assert_msg(watch.biases() == row.biases, "%s: %d biases", row.builder, watch.biases());
+    ck_assert_msg(watch.unfit() == 0, "%s: %d unfit", row.builder, watch.unfit());
+  }
+}
+END_TEST
+
 START_TEST(plain_operators_are_the_reference) {
   const c10::InferenceMode inference;
   const Model model = *get_model("googlenet");  // whose input goes through slices
@@ -284,5 +384,6 @@ int main() {
       Loop{every_builder_agrees_with_the_reference, static_cast<int>(builders().size())},
       half_precision_agrees_roughly, one_set_of_layers_serves_every_batch_size,
       preparing_can_be_left_at_every_node, only_convolutions_with_relu_are_one_call,
-      summed_biases_are_rounded_once, plain_operators_are_the_reference);
+      summed_biases_are_rounded_once, biases_of_attention_are_repeated_by_strides,
+      attention_never_gets_a_bias_that_it_would_copy, plain_operators_are_the_reference);
 }
