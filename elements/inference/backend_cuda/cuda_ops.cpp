@@ -98,4 +98,11 @@ void CudaOps::affine(const Tensor& x, const Affine& affine, Tensor& out) const {
       launch, layer_type(x.scalar_type()), c10::cuda::getCurrentCUDAStream().stream())));
 }
 
+bool CudaOps::max_pool(const PoolLaunch& launch, at::ScalarType type) const {
+  if (!max_pool_) return false;
+  C10_CUDA_CHECK(static_cast<cudaError_t>(
+      launch_max_pool(launch, layer_type(type), c10::cuda::getCurrentCUDAStream().stream())));
+  return true;
+}
+
 }  // namespace tv::inference

@@ -13,9 +13,12 @@ class CudaOps final : public LayerOps {
   at::Tensor conv_relu(const DeviceConv& conv, const at::Tensor& x,
                        const std::optional<at::Tensor>& residual) const override;
   void affine(const at::Tensor& x, const Affine& affine, at::Tensor& out) const override;
+  bool max_pool(const PoolLaunch& launch, at::ScalarType type) const override;
 
   /// False: convolutions are always followed by a kernel of ours.
   void set_fused(bool fused) { fused_ = fused; }
+  /// False: LibTorch's pooling, not ours.
+  void set_max_pool(bool max_pool) { max_pool_ = max_pool; }
   /// Convolutions that cuDNN refused are tried again: memory may have lacked.
   void forget_refusals() { refused_.clear(); }
   /// cuDNN's convolution with ReLU names its own output as the residual, times 0: what lay in that
@@ -28,6 +31,7 @@ class CudaOps final : public LayerOps {
 
  private:
   bool fused_ = true;
+  bool max_pool_ = true;
   bool poisoned_ = false;
   bool relu_without_residual_ = true;
   mutable std::set<const DeviceConv*> refused_;  // cuDNN has no such kernel for them

@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/convolution.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
@@ -149,6 +150,8 @@ class DeviceExecutor final : public GraphExecutor {
     const auto& params = std::get<0>(layer);
     if (place_.plain) return run_plain(node, inputs, params);
     if (node.op == Op::kLinear) return run_linear(node, inputs, params);
+    if (node.op == Op::kMaxPool2d)
+      if (Tensor y = max_pool(node, inputs[0]); y.defined()) return y;
     if (is_fused_attention(node)) return fused_attention(node, inputs);
     return run_plain(node, inputs, params);
   }
@@ -170,6 +173,27 @@ class DeviceExecutor final : public GraphExecutor {
       ops_.affine(y, after, y);
     }
     return y;
+  }
+
+  /// Undefined where LibTorch is to do it.
+  Tensor max_pool(const graph::Node& node, const Tensor& input) const {
+    const auto& attrs = std::get<graph::PoolAttrs>(node.attrs);
+    const Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+    Tensor y = at::empty(node.shape, x.options(), at::MemoryFormat::ChannelsLast);
+    const auto narrow = [](std::int64_t size) { return static_cast<std::int32_t>(size); };
+    const PoolLaunch launch{.in = x.const_data_ptr(),
+                            .out = y.mutable_data_ptr(),
+                            .elements = y.numel(),
+                            .channels = narrow(x.size(1)),
+                            .height = narrow(x.size(2)),
+                            .width = narrow(x.size(3)),
+                            .out_height = narrow(y.size(2)),
+                            .out_width = narrow(y.size(3)),
+                            .kernel = {attrs.kernel[0], attrs.kernel[1]},
+                            .stride = {attrs.stride[0], attrs.stride[1]},
+                            .padding = {attrs.padding[0], attrs.padding[1]},
+                            .dilation = {attrs.dilation[0], attrs.dilation[1]}};
+    return ops_.max_pool(launch, x.scalar_type()) ? y : Tensor();
   }
 
   /// The bias is in the product's own last step; the rest is one pass.

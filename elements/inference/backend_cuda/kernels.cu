@@ -10,35 +10,49 @@ constexpr int kThreads = 256;
 constexpr int kLanes = 32;
 constexpr int kPackBytes = 16;  // the widest access to memory
 
-template <typename T, int kWidth>
-__global__ void affine_kernel(const __grid_constant__ AffineLaunch launch) {
+// Each thread's packs: the next one is as far away as all threads reach together.
+struct AffineStep {
+  template <typename T, int kWidth>
+  static __device__ void run(const AffineLaunch& launch, std::int64_t begin) {
+    affine<T, kWidth>(launch, begin);
+  }
+};
+struct PoolStep {
+  template <typename T, int kWidth>
+  static __device__ void run(const PoolLaunch& launch, std::int64_t begin) {
+    max_pool<T, kWidth>(launch, begin);
+  }
+};
+
+template <typename Step, typename T, int kWidth, typename Launch>
+__global__ void by_pack_kernel(const __grid_constant__ Launch launch) {
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads * kWidth;
   for (std::int64_t begin =
            (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kWidth;
        begin < launch.elements; begin += step)
-    affine<T, kWidth>(launch, begin);
+    Step::template run<T, kWidth>(launch, begin);
 }
 
 // More blocks than fit at a time, so that none waits for a slow one; not so many that their start
 // costs.
 constexpr std::int64_t kMostBlocks = 132 * 16;
 
-template <typename T, int kWidth>
-void start_affine(const AffineLaunch& launch, cudaStream_t stream) {
+template <typename Step, typename T, int kWidth, typename Launch>
+void start(const Launch& launch, cudaStream_t stream) {
   const std::int64_t packs = launch.elements / kWidth;
   const std::int64_t blocks = (packs + kThreads - 1) / kThreads;
-  affine_kernel<T, kWidth>
+  by_pack_kernel<Step, T, kWidth>
       <<<static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks), kThreads, 0, stream>>>(
           launch);
 }
 
-template <typename T>
-void start_affine_of(const AffineLaunch& launch, cudaStream_t stream) {
+template <typename Step, typename T, typename Launch>
+void start_of_type(const Launch& launch, cudaStream_t stream) {
   constexpr int kWide = kPackBytes / static_cast<int>(sizeof(T));
   if (launch.channels % kWide == 0)
-    start_affine<T, kWide>(launch, stream);
+    start<Step, T, kWide>(launch, stream);
   else
-    start_affine<T, 1>(launch, stream);
+    start<Step, T, 1>(launch, stream);
 }
 
 __device__ Ranked first_of_warp(Ranked mine) {
@@ -77,23 +91,32 @@ int launched() {
   return static_cast<int>(cudaGetLastError());
 }
 
-}  // namespace
-
-int launch_affine(const AffineLaunch& launch, LayerType type, void* stream) {
+template <typename Step, typename Launch>
+int start_by_pack(const Launch& launch, LayerType type, void* stream) {
   if (launch.elements == 0) return 0;
   const auto on = static_cast<cudaStream_t>(stream);
   switch (type) {
     case LayerType::kFloat32:
-      start_affine_of<float>(launch, on);
+      start_of_type<Step, float>(launch, on);
       break;
     case LayerType::kFloat16:
-      start_affine_of<Float16>(launch, on);
+      start_of_type<Step, Float16>(launch, on);
       break;
     case LayerType::kBFloat16:
-      start_affine_of<BFloat16>(launch, on);
+      start_of_type<Step, BFloat16>(launch, on);
       break;
   }
   return launched();
+}
+
+}  // namespace
+
+int launch_affine(const AffineLaunch& launch, LayerType type, void* stream) {
+  return start_by_pack<AffineStep>(launch, type, stream);
+}
+
+int launch_max_pool(const PoolLaunch& launch, LayerType type, void* stream) {
+  return start_by_pack<PoolStep>(launch, type, stream);
 }
 
 int launch_top_k(const TopKLaunch& launch, void* stream) {

@@ -15,6 +15,11 @@ enum class LayerType : std::uint8_t { kFloat32, kFloat16, kBFloat16 };
 /// which reads and writes the whole tensor.
 int launch_affine(const AffineLaunch& launch, LayerType type, void* stream);
 
+/// The largest of each window behind what `stream` holds. The memory of in and out is aligned to 16
+/// bytes. LibTorch's kernel also writes where each one was, in 64 bits: four times what it says in
+/// half precision.
+int launch_max_pool(const PoolLaunch& launch, LayerType type, void* stream);
+
 /// The kDeviceTopK largest of each row, with their probabilities (softmax).
 int launch_top_k(const TopKLaunch& launch, void* stream);
 

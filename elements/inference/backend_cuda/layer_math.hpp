@@ -155,6 +155,58 @@ TV_LAYER_MATH inline void affine(const AffineLaunch& launch, std::int64_t begin)
   *reinterpret_cast<Pack*>(static_cast<T*>(launch.out) + begin) = out;
 }
 
+// ---- the largest of each window, by channel
+
+/// Channels last: [pictures, height, width, channels] -> [pictures, out_height, out_width,
+/// channels]. Windows are (vertical, horizontal); at least one place of each lies in the picture,
+/// and padding is never the largest.
+struct PoolLaunch {
+  const void* in;
+  void* out;
+  std::int64_t elements;  ///< of out
+  std::int32_t channels;
+  std::int32_t height, width;
+  std::int32_t out_height, out_width;
+  std::int32_t kernel[2], stride[2], padding[2], dilation[2];
+};
+
+/// `kWidth` elements of the result from `begin` on, all of neighbouring channels: `channels` is a
+/// multiple of it. NaN where the window holds one.
+template <typename T, int kWidth>
+TV_LAYER_MATH inline void max_pool(const PoolLaunch& launch, std::int64_t begin) {
+  struct alignas(sizeof(T) * kWidth) Pack {
+    T values[kWidth];
+  };
+  const std::int64_t place = begin / launch.channels;
+  const auto channel = static_cast<std::int32_t>(begin % launch.channels);
+  const auto out_x = static_cast<std::int32_t>(place % launch.out_width);
+  const auto out_y = static_cast<std::int32_t>(place / launch.out_width % launch.out_height);
+  const std::int64_t picture = place / launch.out_width / launch.out_height;
+  const std::int32_t top = out_y * launch.stride[0] - launch.padding[0];
+  const std::int32_t left = out_x * launch.stride[1] - launch.padding[1];
+
+  float largest[kWidth];
+  for (int i = 0; i < kWidth; ++i) largest[i] = -float_of_bits(0x7f800000);  // infinity
+  for (std::int32_t row = 0; row < launch.kernel[0]; ++row) {
+    const std::int32_t y = top + row * launch.dilation[0];
+    if (y < 0 || y >= launch.height) continue;
+    for (std::int32_t column = 0; column < launch.kernel[1]; ++column) {
+      const std::int32_t x = left + column * launch.dilation[1];
+      if (x < 0 || x >= launch.width) continue;
+      const std::int64_t at =
+          ((picture * launch.height + y) * launch.width + x) * launch.channels + channel;
+      const Pack in = *reinterpret_cast<const Pack*>(static_cast<const T*>(launch.in) + at);
+      for (int i = 0; i < kWidth; ++i) {
+        const float value = widened(in.values[i]);
+        if (value > largest[i] || value != value) largest[i] = value;  // nothing is above a NaN
+      }
+    }
+  }
+  Pack out;
+  for (int i = 0; i < kWidth; ++i) out.values[i] = narrowed<T>(largest[i]);
+  *reinterpret_cast<Pack*>(static_cast<T*>(launch.out) + begin) = out;
+}
+
 // ---- the largest logits of a row
 
 struct Ranked {

@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "elements/inference/backend_cuda/layer_math.hpp"
 #include "model_registry/graph/graph.hpp"
 
 namespace tv::inference {
@@ -36,6 +37,8 @@ class LayerOps {
   /// `x`, `out` and the residual lie densely in the same order, channels last where they have four
   /// dimensions. `out` may be `x`.
   virtual void affine(const at::Tensor& x, const Affine& affine, at::Tensor& out) const = 0;
+  /// Of numbers of `type`; false where it leaves that to LibTorch.
+  virtual bool max_pool(const PoolLaunch& launch, at::ScalarType type) const = 0;
 };
 
 }  // namespace tv::inference

@@ -203,6 +203,7 @@ CudaNetwork::CudaNetwork(const LoadRequest& request, Parameters parameters,
       place_(place_of(request)),
       stream_(stream) {
   ops_.set_fused(tuning().fused_relu);
+  ops_.set_max_pool(tuning().max_pool);
 }
 
 CudaNetwork::~CudaNetwork() = default;

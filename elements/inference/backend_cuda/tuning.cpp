@@ -11,6 +11,7 @@ Tuning tuning_of(const std::string& text) {
   for (std::string setting; std::getline(settings, setting, ',');) {
     if (setting == "graphs=0") tuning.graphs = false;
     if (setting == "fused-relu=0") tuning.fused_relu = false;
+    if (setting == "max-pool=0") tuning.max_pool = false;
     for (const int channels : {3, 4, 8})
       if (setting == "input-channels=" + std::to_string(channels)) tuning.input_channels = channels;
   }

@@ -11,7 +11,8 @@ namespace tv::inference::test {
 
 class HostOps final : public LayerOps {
  public:
-  /// `fused`: conv_relu() is there, as in cuDNN; else every convolution is followed by affine().
+  /// `fused`: conv_relu() is there, as in cuDNN, and max_pool(); else every convolution is followed
+  /// by affine(), and LibTorch pools.
   explicit HostOps(bool fused) : fused_(fused) {}
 
   at::Tensor conv_relu(const DeviceConv& conv, const at::Tensor& x,
@@ -47,7 +48,23 @@ class HostOps final : public LayerOps {
     }
   }
 
-  mutable int fused_calls = 0, affine_calls = 0;
+  bool max_pool(const PoolLaunch& launch, at::ScalarType type) const override {
+    if (!fused_) return false;
+    ++pool_calls;
+    switch (type) {
+      case at::kHalf:
+        pool<Float16>(launch);
+        return true;
+      case at::kBFloat16:
+        pool<BFloat16>(launch);
+        return true;
+      default:
+        pool<float>(launch);
+        return true;
+    }
+  }
+
+  mutable int fused_calls = 0, affine_calls = 0, pool_calls = 0;
 
  private:
   static bool dense(const at::Tensor& x) {
@@ -62,6 +79,16 @@ class HostOps final : public LayerOps {
         tv::inference::affine<T, kWide>(launch, i);
     else
       for (std::int64_t i = 0; i < launch.elements; ++i) tv::inference::affine<T, 1>(launch, i);
+  }
+
+  template <typename T>
+  static void pool(const PoolLaunch& launch) {
+    constexpr int kWide = 16 / sizeof(T);
+    if (launch.channels % kWide == 0)
+      for (std::int64_t i = 0; i < launch.elements; i += kWide)
+        tv::inference::max_pool<T, kWide>(launch, i);
+    else
+      for (std::int64_t i = 0; i < launch.elements; ++i) tv::inference::max_pool<T, 1>(launch, i);
   }
 
   const bool fused_;

@@ -3,6 +3,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -12,7 +13,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -363,6 +366,52 @@ START_TEST(attention_never_gets_a_bias_that_it_would_copy) {
 }
 END_TEST
 
+// The largest of some numbers is one of them: no value may differ. The last ones no model has.
+START_TEST(pooling_is_that_of_libtorch) {
+  const c10::InferenceMode inference;
+  const graph::PoolAttrs kPools[] = {
+      {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
+      {.kernel = {3, 3}, .stride = {2, 2}},
+      {.kernel = {2, 2}, .stride = {2, 2}},
+      {.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true},
+      {.kernel = {2, 2}, .stride = {2, 2}, .ceil_mode = true},
+      {.kernel = {3, 3}, .stride = {1, 1}, .padding = {1, 1}, .ceil_mode = true},
+      {.kernel = {3, 2}, .stride = {1, 3}, .padding = {1, 0}, .dilation = {2, 1}},
+      {.kernel = {2, 3}, .stride = {3, 1}, .padding = {0, 1}, .dilation = {1, 2}},
+  };
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  at::Generator generator = at::detail::createCPUGenerator(13);
+  for (const auto type : {at::kFloat, at::kHalf, at::kBFloat16})
+    for (const graph::PoolAttrs& attrs : kPools)
+      for (const std::int64_t channels : {3, 16}) {
+        at::Tensor x = at::randn({2, channels, 11, 14}, generator);
+        x.view({-1}).slice(0, 5, std::nullopt, 97).fill_(kNan);
+        x.view({-1}).slice(0, 0, std::nullopt, 41).fill_(kInfinity);
+        x.narrow(2, 6, 5).fill_(-kInfinity);  // padding is no larger
+        x = x.to(type).contiguous(at::MemoryFormat::ChannelsLast);
+        graph::Node pool;
+        pool.op = graph::Op::kMaxPool2d;
+        pool.inputs = {0};
+        pool.attrs = attrs;
+        const at::Tensor expected = run_plain(pool, std::span(&x, 1), {});
+        pool.shape = expected.sizes().vec();
+        graph::Graph graph{.nodes = {graph::Node{}, pool}, .first_derived = 0, .derived = {}};
+        graph.nodes.front().shape = x.sizes().vec();
+        for (const bool ours : {true, false}) {
+          const HostOps ops(ours);
+          const DevicePlace place{.type = type};
+          const at::Tensor found =
+              make_device_executor(graph, layers_of(graph, {}, place), {}, place, ops)->run(x);
+          ck_assert_int_eq(ops.pool_calls, ours ? 1 : 0);
+          ck_assert_msg(at::allclose(found, expected.to(at::kFloat), 0, 0, /*equal_nan=*/true),
+                        "%s, %dx%d of %d channels", at::toString(type), attrs.kernel[0],
+                        attrs.kernel[1], static_cast<int>(channels));
+        }
+      }
+}
+END_TEST
+
 START_TEST(plain_operators_are_the_reference) {
   const c10::InferenceMode inference;
   const Model model = *get_model("googlenet");  // whose input goes through slices
@@ -374,7 +423,7 @@ START_TEST(plain_operators_are_the_reference) {
   const at::Tensor expected =
       make_reference_executor(*model.network->trace(x.sizes().vec()), parameters)->run(x);
   ck_assert(relative_difference(found, expected) < 1e-5);
-  ck_assert_int_eq(ops.affine_calls + ops.fused_calls, 0);
+  ck_assert_int_eq(ops.affine_calls + ops.fused_calls + ops.pool_calls, 0);
 }
 END_TEST
 
@@ -385,5 +434,6 @@ int main() {
       half_precision_agrees_roughly, one_set_of_layers_serves_every_batch_size,
       preparing_can_be_left_at_every_node, only_convolutions_with_relu_are_one_call,
       summed_biases_are_rounded_once, biases_of_attention_are_repeated_by_strides,
-      attention_never_gets_a_bias_that_it_would_copy, plain_operators_are_the_reference);
+      attention_never_gets_a_bias_that_it_would_copy, pooling_is_that_of_libtorch,
+      plain_operators_are_the_reference);
 }

@@ -215,11 +215,12 @@ END_TEST
 
 START_TEST(tuning_is_read_from_its_text) {
   const Tuning usual = tuning_of("");
-  ck_assert(usual.graphs && usual.fused_relu && usual.input_channels == 0);
-  const Tuning other = tuning_of("graphs=0,input-channels=4,fused-relu=0");
-  ck_assert(!other.graphs && !other.fused_relu && other.input_channels == 4);
-  const Tuning unknown = tuning_of("graphs=2,input-channels=5,,x=,fused-relu");
-  ck_assert(unknown.graphs && unknown.fused_relu && unknown.input_channels == 0);
+  ck_assert(usual.graphs && usual.fused_relu && usual.max_pool && usual.input_channels == 0);
+  const Tuning other = tuning_of("graphs=0,input-channels=4,max-pool=0,fused-relu=0");
+  ck_assert(!other.graphs && !other.fused_relu && !other.max_pool && other.input_channels == 4);
+  const Tuning unknown = tuning_of("graphs=2,input-channels=5,,x=,fused-relu,max-pool=");
+  ck_assert(unknown.graphs && unknown.fused_relu && unknown.max_pool &&
+            unknown.input_channels == 0);
 }
 END_TEST
 
