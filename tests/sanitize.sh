@@ -90,5 +90,7 @@ export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
 export UBSAN_OPTIONS=print_stacktrace=1
 export G_SLICE=always-malloc G_DEBUG=gc-friendly
 
+# Check has limits of its own, a test each.
+export CK_TIMEOUT_MULTIPLIER=5
 # One after the other: each takes several times its usual memory.
 meson test -C "$build" --no-rebuild --num-processes 1 --timeout-multiplier 5 --print-errorlogs "${tests[@]}"
