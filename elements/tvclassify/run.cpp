@@ -185,14 +185,15 @@ void Run::change_weights(Choice choice, std::uint64_t turn) {
     given_up_.push_back(std::move(next));
     return;
   }
-  for (auto& each : given_up_)
-    if (each->has_ended()) ended.push_back(std::move(each));
-  std::erase(given_up_, nullptr);
   // One before that is still loading is not waited for: it may be in the middle of a large file.
+  // One that has loaded goes now, with its model.
   if (next_) {
     next_->close();
     given_up_.push_back(std::move(next_));
   }
+  for (auto& each : given_up_)
+    if (each->has_ended()) ended.push_back(std::move(each));
+  std::erase(given_up_, nullptr);
   next_ = std::move(next);
   next_choice_ = std::move(choice);
   next_turn_ = turn;

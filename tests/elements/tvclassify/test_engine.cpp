@@ -888,6 +888,24 @@ START_TEST(the_last_of_two_changes_wins) {
 }
 END_TEST
 
+// It has been loaded, no frame has come since, and none will ever ask for it.
+START_TEST(a_model_that_was_overtaken_is_not_kept) {
+  Bench bench(kStub);
+  bench.pass(solid(1));
+  bench.messages(GST_MESSAGE_PROGRESS);
+  g_object_set(bench.element(), "model", "resnet18", nullptr);
+  for (bool ready = false; !ready; std::this_thread::yield())
+    for (const MessageRef& each : bench.messages(GST_MESSAGE_PROGRESS)) {
+      GstProgressType type{};
+      gst_message_parse_progress(each.get(), &type, nullptr, nullptr);
+      ready = ready || type == GST_PROGRESS_TYPE_COMPLETE;
+    }
+  g_object_set(bench.element(), "model", "resnet34", nullptr);
+  pass_until(bench, "resnet34");
+  while (stub().models() != 1) std::this_thread::yield();
+}
+END_TEST
+
 static Suite* make_suite() {
   Suite* suite = suite_create("tvclassify engine");
   const auto add = [&](const char* name, std::initializer_list<const TTest*> tests) {
@@ -919,7 +937,8 @@ static Suite* make_suite() {
   add("other weights",
       {other_weights_take_over_between_two_frames, every_result_names_the_weights_that_made_it,
        a_broken_file_changes_nothing, weights_that_cannot_be_had_change_nothing,
-       properties_set_together_are_one_change, the_last_of_two_changes_wins});
+       properties_set_together_are_one_change, the_last_of_two_changes_wins,
+       a_model_that_was_overtaken_is_not_kept});
   TCase* swaps = tcase_create("swaps");
   tcase_add_checked_fixture(swaps, reset_stub, reset_stub);
   tcase_add_loop_test(swaps, a_change_waits_for_no_inference_of_before, 0,
