@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "elements/inference/no_thread.hpp"
+
 namespace tv::inference {
 namespace {
 
@@ -42,9 +44,7 @@ Result<std::shared_ptr<SharedModel>> SharedModel::acquire(const std::string& key
     try {
       return std::shared_ptr<SharedModel>(new SharedModel(key, std::move(load)));
     } catch (const std::system_error& error) {
-      return Error{Code::kUnavailable,
-                   std::string("cannot start a thread for the model: ") + error.what(),
-                   "this process, or its user, has too many threads"};
+      return no_thread("for the model", error);
     }
   };
   if (key.empty()) return make();
@@ -54,7 +54,10 @@ Result<std::shared_ptr<SharedModel>> SharedModel::acquire(const std::string& key
   known = entry.lock();
   if (known && known->process_ == getpid() && known->phase() != Phase::kFailed) return known;
   auto made = make();
-  if (made) entry = *made;
+  if (made)
+    entry = *made;
+  else if (entry.expired())
+    table().models.erase(key);
   return made;
 }
 

@@ -109,8 +109,13 @@ bool start(GstElement* element) {
     post_notices(element, impl, *choice);
     impl.counters()->reset();
     if (choice->gpu) impl.cuda().ensure(element, *choice->gpu);
-    impl.begin(std::make_shared<Run>(element, self_of(element)->source, loop, std::move(*choice),
-                                     settings, impl.counters()));
+    auto run = std::make_shared<Run>(element, self_of(element)->source, loop, std::move(*choice),
+                                     settings, impl.counters());
+    if (const Status loads = run->load(); !loads) {
+      post_error(element, loads.error(), Stage::kLoad, asked_for(settings));
+      return false;
+    }
+    impl.begin(std::move(run));
     return true;
   });
 }

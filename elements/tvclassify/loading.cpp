@@ -4,7 +4,10 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <utility>
+
+#include "elements/inference/no_thread.hpp"
 
 namespace tv {
 namespace {
@@ -150,6 +153,14 @@ Loading::Loading(Source source, Listener listener)
       thread_([thread = std::make_unique<Thread>(shared_, std::move(source), std::move(listener))] {
         thread->run();
       }) {}
+
+Result<std::unique_ptr<Loading>> Loading::begin(Source source, Listener listener) {
+  try {
+    return std::make_unique<Loading>(std::move(source), std::move(listener));
+  } catch (const std::system_error& error) {
+    return inference::no_thread("that loads them", error);
+  }
+}
 
 Loading::~Loading() {
   close();

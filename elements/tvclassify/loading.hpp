@@ -46,7 +46,9 @@ class Loading {
     kInterrupted,  ///< flushing or closed
   };
 
-  /// Starts the thread. Throws std::system_error where none can be made.
+  /// Starts the thread. Fails: Unavailable (none can be made); the listener then hears nothing.
+  static Result<std::unique_ptr<Loading>> begin(Source source, Listener listener);
+  /// The same. Throws std::system_error where no thread can be made.
   Loading(Source source, Listener listener);
   /// Closes, and waits for the thread. Not for the listener that destroys this, nor long for one
   /// that, on the thread, waits for the destroying thread: the thread then ends by itself.

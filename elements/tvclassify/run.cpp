@@ -1,7 +1,6 @@
 #include "elements/tvclassify/run.hpp"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "elements/common/bus.hpp"
@@ -34,6 +33,10 @@ std::shared_ptr<GstElement> hold(GstElement* element) {
   return {GST_ELEMENT(gst_object_ref(element)), gst_object_unref};
 }
 
+Error cannot_load(const std::string& name, const Error& error) {
+  return {error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint};
+}
+
 /// Says on the bus how loading goes. Holds the element: whoever hears of it may stop the element,
 /// and even let go of it, on the thread that tells.
 Loading::Listener load_reporter(GstElement* element, const Choice& choice,
@@ -55,7 +58,7 @@ Loading::Listener load_reporter(GstElement* element, const Choice& choice,
   };
   listener.failed = [held, name, on_failure = std::move(on_failure)](const Error& error) {
     post_progress(held.get(), GST_PROGRESS_TYPE_ERROR, "Cannot load " + name);
-    on_failure({error.code, "cannot load weights \"" + name + "\": " + error.what, error.hint});
+    on_failure(cannot_load(name, error));
   };
   listener.cancelled = [held, name] {
     post_progress(held.get(), GST_PROGRESS_TYPE_CANCELED, "Loading " + name + " was cancelled");
@@ -95,12 +98,18 @@ Run::Run(GstElement* element, GstPad* source, GstTaskFunction loop, Choice choic
       announcer_(std::make_shared<Announcer>(element)),
       intake_(element, settings, tracked_),
       outlet_(element, announcer_, tracked_),
-      choice_(std::move(choice)) {
+      choice_(std::move(choice)) {}
+
+Status Run::load() {
   auto on_failure = [announcer = announcer_, source = source_of(choice_)](const Error& error) {
     announcer->post(error, Stage::kLoad, source);
   };
-  loading_ = std::make_unique<Loading>(source_for(choice_, settings),
-                                       load_reporter(element, choice_, std::move(on_failure)));
+  auto loading = Loading::begin(source_for(choice_, settings_),
+                                load_reporter(element_, choice_, std::move(on_failure)));
+  if (!loading) return cannot_load(choice_.name(), loading.error());
+  const std::lock_guard lock(mutex_);
+  loading_ = std::move(*loading);
+  return {};
 }
 
 Run::~Run() {
@@ -168,16 +177,10 @@ void Run::change_weights(Choice choice, std::uint64_t turn) {
     post_warning(held.get(), {error.code, error.what + "; those before go on", error.hint},
                  Stage::kLoad, source);
   };
-  std::unique_ptr<Loading> next;
-  try {
-    next = std::make_unique<Loading>(source_for(choice, settings_),
-                                     load_reporter(element_, choice, on_failure));
-  } catch (const std::system_error& error) {
-    on_failure({Code::kUnavailable,
-                std::string("cannot start a thread that loads other weights: ") + error.what(),
-                "this process, or its user, has too many threads"});
-    return;
-  }
+  auto begun =
+      Loading::begin(source_for(choice, settings_), load_reporter(element_, choice, on_failure));
+  if (!begun) return on_failure(cannot_load(choice.name(), begun.error()));
+  std::unique_ptr<Loading> next = std::move(*begun);
   std::vector<std::unique_ptr<Loading>> ended;  // they end with no lock held
   const std::lock_guard lock(mutex_);
   if (closed_ || turn < next_turn_) {
@@ -449,7 +452,7 @@ void Run::close() {
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    loading_->close();
+    if (loading_) loading_->close();
     if (next_) next_->close();
     for (const auto& each : given_up_) each->close();
   }

@@ -31,15 +31,18 @@ namespace tv {
 /// queue, the source thread takes them out.
 class Run {
  public:
-  /// Starts loading; progress and errors go to the bus. The element and its source pad must outlive
-  /// the run, which may be destroyed on any thread, also by somebody who hears of the loading.
-  /// `loop`, given the element, is what the pad's task calls again and again. Throws
-  /// std::system_error where no thread can be made.
+  /// The element and its source pad must outlive the run, which may be destroyed on any thread,
+  /// also by somebody who hears of the loading. `loop`, given the element, is what the pad's task
+  /// calls again and again.
   Run(GstElement* element, GstPad* source, GstTaskFunction loop, Choice choice,
       const Settings& settings, std::shared_ptr<Counters> counters);
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
+
+  /// Starts loading; progress and errors go to the bus. Once, before all else but destroying.
+  /// Fails: Unavailable (no thread can be made), which goes nowhere.
+  Status load();
 
   // ---- streaming thread
 
@@ -150,7 +153,7 @@ class Run {
   mutable std::mutex mutex_;  // guards what follows
   Choice choice_;             // of active_, or before that of loading_
   std::shared_ptr<const Active> active_;
-  std::unique_ptr<Loading> loading_;  // of the start
+  std::unique_ptr<Loading> loading_;  // of the start; from load() on
   std::unique_ptr<Loading> next_;     // of other weights
   std::optional<Choice> next_choice_;
   std::uint64_t next_turn_ = 0;
