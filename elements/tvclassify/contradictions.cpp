@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "elements/tvclassify/selection.hpp"
+
 namespace tv {
 namespace {
 
@@ -46,6 +48,20 @@ const Contradiction kTable[] = {
   {"class-hysteresis", "inference-region=roi-list", [](const Settings& s) {
      return !is_full_frame(s) && s.live.smoothing.hysteresis > 0;
    }, "regions post no class-changed", "leave class-hysteresis at 0", "inference-region=roi-list class-hysteresis=0.1"},
+  {"smoothing-half-life", "smoothing", [](const Settings& s) {
+     return s.live.smoothing.half_life_ns != Smoothing{}.half_life_ns && !is_smoothed(s, SmoothingKind::kEma);
+   }, "only an average has a half-life", "set smoothing=ema", "smoothing=majority smoothing-half-life=1"},
+  {"smoothing-window", "smoothing", [](const Settings& s) {
+     return s.live.smoothing.window_ns != Smoothing{}.window_ns && !is_smoothed(s, SmoothingKind::kMajority);
+   }, "only a majority has a window", "set smoothing=majority", "smoothing-window=1"},
+  {"smoothing=ema", "smoothing-half-life=0", [](const Settings& s) {
+     return is_smoothed(s, SmoothingKind::kEma) && s.live.smoothing.half_life_ns == 0;
+   }, "without a past nothing is smoothed", "set smoothing-half-life above 0, or smoothing=none", "smoothing=ema smoothing-half-life=0"},
+  {"smoothing=majority", "smoothing-window=0", [](const Settings& s) {
+     return is_smoothed(s, SmoothingKind::kMajority) && s.live.smoothing.window_ns == 0;
+   }, "one frame is no majority", "set smoothing-window above 0, or smoothing=none", "smoothing=majority smoothing-window=0"},
+  {"seed", "weights", [](const Settings& s) { return s.seed != 0 && asks_for_trained(s); },
+   "trained numbers are not drawn", "leave seed at 0, or set model and weights=none", "seed=1"},
 };
 // clang-format on
 

@@ -135,6 +135,8 @@ Settings with_present_names(const Run& run, const Settings& present) {
   settings.weights = present.weights;
   settings.model = present.model;
   settings.weights_file = present.weights_file;
+  // It was for random numbers at the start, and cannot be taken back while running.
+  if (asks_for_trained(settings)) settings.seed = 0;
   return settings;
 }
 

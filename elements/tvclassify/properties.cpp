@@ -319,13 +319,13 @@ const Property kProperties[] = {
    [](const Snapshot& s, GValue* v) { g_value_set_enum(v, number(s.settings.live.smoothing.kind)); }, kNextFrame},
 
   {[] { return g_param_spec_uint64("smoothing-half-life", "Smoothing half-life",
-      "With smoothing=ema: after so long the past weighs half, nanoseconds of stream time", 0, G_MAXUINT64,
+      "With smoothing=ema: after so long the past weighs half, nanoseconds of stream time, above 0", 0, G_MAXUINT64,
       Smoothing{}.half_life_ns, kLive); },
    [](Settings& s, const GValue* v) { s.live.smoothing.half_life_ns = g_value_get_uint64(v); },
    [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.live.smoothing.half_life_ns); }, kNextFrame},
 
   {[] { return g_param_spec_uint64("smoothing-window", "Smoothing window",
-      "With smoothing=majority: how far it looks back, nanoseconds of stream time", 0, G_MAXUINT64,
+      "With smoothing=majority: how far it looks back, nanoseconds of stream time, above 0", 0, G_MAXUINT64,
       Smoothing{}.window_ns, kLive); },
    [](Settings& s, const GValue* v) { s.live.smoothing.window_ns = g_value_get_uint64(v); },
    [](const Snapshot& s, GValue* v) { g_value_set_uint64(v, s.settings.live.smoothing.window_ns); }, kNextFrame},

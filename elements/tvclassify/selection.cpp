@@ -55,6 +55,11 @@ Result<Selection> legacy(const std::string& builder, bool pretrained) {
 
 }  // namespace
 
+bool asks_for_trained(const Settings& settings) {
+  if (!settings.weights_file.empty() || settings.pretrained.value_or(false)) return true;
+  return !settings.weights.empty() && !equal_folded(settings.weights, "none");
+}
+
 Result<Selection> select(const Settings& settings) {
   const bool none = equal_folded(settings.weights, "none");
   if (settings.model.empty()) return without_model(settings, none);

@@ -20,6 +20,9 @@ struct Selection {
   std::string name() const { return weights ? weights->name() : builder; }
 };
 
+/// Numbers from a file, whatever its name: none are drawn.
+bool asks_for_trained(const Settings& settings);
+
 /// Only names are judged. Fails: InvalidArgument (nothing chosen, or a contradiction), NotFound (no
 /// such entry or builder; pretrained=true where there is no IMAGENET1K_V1).
 Result<Selection> select(const Settings& settings);

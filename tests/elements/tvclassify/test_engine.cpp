@@ -888,6 +888,18 @@ START_TEST(the_last_of_two_changes_wins) {
 }
 END_TEST
 
+// A seed that random numbers were drawn from says nothing against trained ones.
+START_TEST(trained_numbers_take_over_from_seeded_ones) {
+  Bench bench(kStub + "seed=7");
+  bench.pass(solid(1));
+  bench.warnings();
+  g_object_set(bench.element(), "weights", "Tiny_Weights.V1", "model", "", "weights-file",
+               fixture("entries/tiny.pth").c_str(), nullptr);
+  pass_until(bench, "Tiny_Weights.V1");
+  ck_assert_uint_eq(bench.warnings().size(), 0);
+}
+END_TEST
+
 // It has been loaded, no frame has come since, and none will ever ask for it.
 START_TEST(a_model_that_was_overtaken_is_not_kept) {
   Bench bench(kStub);
@@ -938,7 +950,7 @@ static Suite* make_suite() {
       {other_weights_take_over_between_two_frames, every_result_names_the_weights_that_made_it,
        a_broken_file_changes_nothing, weights_that_cannot_be_had_change_nothing,
        properties_set_together_are_one_change, the_last_of_two_changes_wins,
-       a_model_that_was_overtaken_is_not_kept});
+       trained_numbers_take_over_from_seeded_ones, a_model_that_was_overtaken_is_not_kept});
   TCase* swaps = tcase_create("swaps");
   tcase_add_checked_fixture(swaps, reset_stub, reset_stub);
   tcase_add_loop_test(swaps, a_change_waits_for_no_inference_of_before, 0,

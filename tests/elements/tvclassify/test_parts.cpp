@@ -35,8 +35,39 @@ static const PairRow kPairs[] = {
   {"class-hysteresis", "inference-region=roi-list",
    [](Settings& s) { s.inference_region = InferenceRegion::kRoiList; s.live.smoothing.hysteresis = 0.1; },
    [](Settings& s) { s.inference_region = InferenceRegion::kFullFrame; }},
+  {"smoothing-half-life", "smoothing", [](Settings& s) { s.live.smoothing.half_life_ns = 1; }, [](Settings& s) { s.live.smoothing.kind = SmoothingKind::kEma; }},
+  {"smoothing-window", "smoothing", [](Settings& s) { s.live.smoothing = {.kind = SmoothingKind::kEma, .window_ns = 1}; }, [](Settings& s) { s.live.smoothing.kind = SmoothingKind::kMajority; }},
+  {"smoothing=ema", "smoothing-half-life=0", [](Settings& s) { s.live.smoothing = {.kind = SmoothingKind::kEma, .half_life_ns = 0}; }, [](Settings& s) { s.live.smoothing.half_life_ns = 1; }},
+  {"smoothing=majority", "smoothing-window=0", [](Settings& s) { s.live.smoothing = {.kind = SmoothingKind::kMajority, .window_ns = 0}; }, [](Settings& s) { s.live.smoothing.window_ns = 1; }},
+  {"seed", "weights", [](Settings& s) { s.seed = 1; s.weights = "resnet18"; }, [](Settings& s) { s.weights = "none"; }},
 };
 // clang-format on
+
+// Whatever names the numbers; without a name there is no network at all, which is said elsewhere.
+START_TEST(a_seed_is_for_random_numbers_alone) {
+  struct Row {
+    void (*set)(Settings&);
+    bool refused;
+  };
+  const Row rows[] = {
+      {[](Settings& s) { s.weights = "NONE"; }, false},
+      {[](Settings& s) { s.pretrained = false; }, false},
+      {[](Settings&) {}, false},
+      {[](Settings& s) { s.weights = "DEFAULT"; }, true},
+      {[](Settings& s) { s.pretrained = true; }, true},
+      {[](Settings& s) { s.weights_file = "a.pth"; }, true},
+  };
+  for (const Row& row : rows) {
+    Settings settings;
+    settings.model = "resnet18";
+    settings.seed = 1;
+    row.set(settings);
+    ck_assert_int_eq(!check_contradictions(settings), row.refused);
+    settings.seed = 0;
+    ck_assert(check_contradictions(settings));
+  }
+}
+END_TEST
 
 START_TEST(pairs_that_make_no_sense) {
   ck_assert(check_contradictions({}));
@@ -515,6 +546,7 @@ static Suite* make_suite() {
   suite_add_tcase(suite, bus);
   TCase* pairs = tcase_create("pairs");
   tcase_add_test(pairs, pairs_that_make_no_sense);
+  tcase_add_test(pairs, a_seed_is_for_random_numbers_alone);
   suite_add_tcase(suite, pairs);
   TCase* frames = tcase_create("frames");
   tcase_add_test(frames, maps_default_layout);
