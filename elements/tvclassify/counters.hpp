@@ -20,7 +20,10 @@ class Counters {
     change([](Stats& stats) { stats = {}; });
   }
   void entered() {
-    change([](Stats& stats) { ++stats.frames_in; });
+    change([](Stats& stats) {
+      ++stats.frames_in;
+      stats.inside.add(stats.in_flight());
+    });
   }
   /// Frames that entered and will not leave.
   void flushed(std::uint64_t count) {
@@ -39,6 +42,7 @@ class Counters {
       stats.inference.add(cost.inference_ns);
       stats.total.add(cost.total_ns);
       stats.batch.add(cost.batch);
+      stats.last_batch.add(cost.batch);
     });
   }
   Stats stats() const {

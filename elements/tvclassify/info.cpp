@@ -87,13 +87,20 @@ StructurePtr make_transforms(const Transforms& recipe) {
   return structure;
 }
 
-void set_durations(GstStructure* structure, const std::string& what, const Durations& durations) {
-  const DurationSummary all = durations.summary();
-  const std::pair<const char*, std::uint64_t> fields[] = {
-      {"-last", all.last}, {"-mean", all.mean}, {"-max", all.largest},
-      {"-p50", all.p50},   {"-p95", all.p95},   {"-p99", all.p99}};
-  for (const auto& [name, value] : fields)
-    gst_structure_set(structure, (what + name).c_str(), G_TYPE_UINT64, value, nullptr);
+struct SampleField {
+  const char* suffix;
+  std::uint64_t Summary::*value;
+};
+constexpr SampleField kQuantiles[] = {
+    {"-p50", &Summary::p50}, {"-p95", &Summary::p95}, {"-p99", &Summary::p99}};
+constexpr SampleField kMoments[] = {
+    {"-last", &Summary::last}, {"-mean", &Summary::mean}, {"-max", &Summary::largest}};
+
+void set_samples(GstStructure* structure, const std::string& what, const Samples& samples,
+                 std::span<const SampleField> fields) {
+  const Summary all = samples.summary();
+  for (const auto& [suffix, value] : fields)
+    gst_structure_set(structure, (what + suffix).c_str(), G_TYPE_UINT64, all.*value, nullptr);
 }
 
 /// Bytes; 0 where the system does not say.
@@ -135,10 +142,16 @@ StructurePtr make_stats(const char* name, const Stats& stats) {
       stats.count(FrameStatus::kFailed), "in-flight", G_TYPE_UINT64, stats.in_flight(), "flushed",
       G_TYPE_UINT64, stats.flushed, "batch-max", G_TYPE_UINT64, stats.batch.largest, "batch-mean",
       G_TYPE_DOUBLE, stats.batch.mean(), "memory", G_TYPE_UINT64, resident_memory(), nullptr));
-  set_durations(structure.get(), "preprocess", stats.preprocess);
-  set_durations(structure.get(), "queue", stats.queue);
-  set_durations(structure.get(), "inference", stats.inference);
-  set_durations(structure.get(), "total", stats.total);
+  const std::pair<const char*, const Samples&> durations[] = {{"preprocess", stats.preprocess},
+                                                              {"queue", stats.queue},
+                                                              {"inference", stats.inference},
+                                                              {"total", stats.total}};
+  for (const auto& [what, samples] : durations) {
+    set_samples(structure.get(), what, samples, kMoments);
+    set_samples(structure.get(), what, samples, kQuantiles);
+  }
+  set_samples(structure.get(), "batch", stats.last_batch, kQuantiles);
+  set_samples(structure.get(), "in-flight", stats.inside, kQuantiles);
   return structure;
 }
 

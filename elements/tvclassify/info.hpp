@@ -22,10 +22,7 @@ gchar** make_strv(std::span<const std::string> texts);
 /// of int (height, width), None left out.
 StructurePtr make_weights_info(const Weights& weights, const Transforms& recipe);
 
-/// frames-in, ok, gap, skipped, failed, in-flight, flushed (guint64); for preprocess, queue,
-/// inference and total each X-last, X-mean, X-max, X-p50, X-p95, X-p99 (guint64, nanoseconds, of
-/// the last 512 pictures); batch-mean, batch-max (double, guint64, pictures); memory (guint64,
-/// bytes of the process in memory).
+/// The fields of docs/element.md, "Statistics".
 StructurePtr make_stats(const char* name, const Stats& stats);
 
 }  // namespace tv

@@ -347,7 +347,8 @@ const Property kProperties[] = {
 
   {[] { return g_param_spec_boxed("stats", "Statistics",
       "Counters frames-in = ok + gap + skipped + failed + in-flight, flushed, {preprocess,queue,inference,total}-"
-      "{last,mean,max,p50,p95,p99} in nanoseconds (of the last 512 pictures), batch-{mean,max}, since the last start; memory", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
+      "{last,mean,max,p50,p95,p99} in nanoseconds (of the last 512 pictures), batch-{mean,max,p50,p95,p99} in pictures, "
+      "in-flight-{p50,p95,p99} in frames, since the last start; memory of the whole process in bytes", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_stats},
 };
 // clang-format on
 

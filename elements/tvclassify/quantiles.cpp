@@ -24,8 +24,8 @@ std::uint64_t mean_of(std::span<const std::uint64_t> values) {
 
 }  // namespace
 
-DurationSummary Durations::summary() const {
-  DurationSummary summary;
+Summary Samples::summary() const {
+  Summary summary;
   summary.count = count_;
   if (count_ == 0) return summary;
   std::array<std::uint64_t, kKept> copy = kept_;

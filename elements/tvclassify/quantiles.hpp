@@ -1,4 +1,4 @@
-// Durations of the last frames, and what is said about them. Plain data.
+// Numbers of the last frames, and what is said about them. Plain data.
 #pragma once
 
 #include <array>
@@ -7,33 +7,33 @@
 
 namespace tv {
 
-/// Nanoseconds, of the durations that are kept; all 0 when there are none.
-struct DurationSummary {
-  std::uint64_t last = 0;     ///< the newest
-  std::uint64_t mean = 0;     ///< rounded down
-  std::uint64_t largest = 0;  ///< the longest
-  /// The smallest duration that at least 50 (95, 99) of 100 do not exceed (nearest rank): one that
+/// Of the samples that are kept, in their unit; all 0 when there are none.
+struct Summary {
+  std::uint64_t last = 0;  ///< the newest
+  std::uint64_t mean = 0;  ///< rounded down
+  std::uint64_t largest = 0;
+  /// The smallest sample that at least 50 (95, 99) of 100 do not exceed (nearest rank): one that
   /// was measured, never a mixture of two.
   std::uint64_t p50 = 0, p95 = 0, p99 = 0;
   std::uint64_t count = 0;  ///< how many were ever added, kept or not
 
-  bool operator==(const DurationSummary&) const = default;
+  bool operator==(const Summary&) const = default;
 };
 
-/// The last kKept durations of one kind. add() costs two stores; a copy is 4 KiB, and what is
-/// shared between threads is copied under the owner's lock and summed up outside of it. Nothing
-/// allocates.
-class Durations {
+/// The last kKept numbers of one kind: nanoseconds, pictures, frames. add() costs two stores; a
+/// copy is 4 KiB, and what is shared between threads is copied under the owner's lock and summed up
+/// outside of it. Nothing allocates.
+class Samples {
  public:
   static constexpr std::size_t kKept = 512;
 
-  void add(std::uint64_t nanoseconds) {
-    kept_[count_ % kKept] = nanoseconds;
+  void add(std::uint64_t sample) {
+    kept_[count_ % kKept] = sample;
     ++count_;
   }
   /// How many were ever added.
   std::uint64_t count() const { return count_; }
-  DurationSummary summary() const;
+  Summary summary() const;
 
  private:
   std::array<std::uint64_t, kKept> kept_{};

@@ -73,11 +73,13 @@ struct Tally {
 
 /// in = ok + gap + skipped + failed + in_flight at any moment.
 struct Stats {
-  std::uint64_t frames_in = 0;                    ///< without those that were flushed
-  std::uint64_t flushed = 0;                      ///< discarded by a flush or a stop
-  std::array<std::uint64_t, 4> by_status{};       ///< index = FrameStatus
-  Durations preprocess, queue, inference, total;  ///< of classified pictures
-  Tally batch;                                    ///< pictures that ran together
+  std::uint64_t frames_in = 0;                  ///< without those that were flushed
+  std::uint64_t flushed = 0;                    ///< discarded by a flush or a stop
+  std::array<std::uint64_t, 4> by_status{};     ///< index = FrameStatus
+  Samples preprocess, queue, inference, total;  ///< of classified pictures
+  Tally batch;                                  ///< pictures that ran together
+  Samples last_batch;                           ///< the same
+  Samples inside;                               ///< frames, each time that one has entered
 
   std::uint64_t in_flight() const {
     std::uint64_t left = 0;

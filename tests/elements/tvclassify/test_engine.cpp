@@ -141,6 +141,9 @@ START_TEST(a_full_element_makes_the_stream_wait) {
   stub().hold(0);
   ck_assert_int_eq(third.get(), GST_FLOW_OK);
   for (const int red : {1, 2, 3}) ck_assert_int_eq(next_meta(bench).best(), red);
+  // Each counted itself: 1, 1, 2, and the last, before which one had left, 1 or 2.
+  ck_assert_uint_eq(counter(bench, "in-flight-p50"), 1);
+  ck_assert_uint_eq(counter(bench, "in-flight-p99"), 2);
 }
 END_TEST
 
@@ -550,6 +553,7 @@ START_TEST(streams_of_two_sizes_fill_one_batch) {
   ck_assert_int_eq(next_meta(one).best(), 1);
   ck_assert_int_eq(next_meta(two).best(), 2);
   ck_assert_int_eq(stub().largest_batch(), 2);
+  ck_assert_uint_eq(counter(one, "batch-p50"), 2);
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 // The parts of the element that need no model: errors to the bus, mapped frames, history.
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include "elements/common/bus.hpp"
@@ -8,9 +9,56 @@
 #include "elements/tvclassify/contradictions.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/history.hpp"
+#include "elements/tvclassify/info.hpp"
 #include "tests/elements/tvclassify/support.hpp"
 
 using namespace tv;
+
+// ---- statistics -------------------------------------------------------------------------------
+
+// Every field, each with a number that no other has.
+START_TEST(stats_have_these_fields) {
+  Stats stats;
+  stats.frames_in = 100;
+  stats.by_status = {1, 2, 3, 4};
+  stats.flushed = 5;
+  std::uint64_t base = 0;
+  for (Samples* samples : {&stats.preprocess, &stats.queue, &stats.inference, &stats.total,
+                           &stats.last_batch, &stats.inside}) {
+    base += 1000;
+    for (std::uint64_t i = 0; i < 100; ++i) samples->add(base + (i + 50) % 100 + 1);
+  }
+  stats.batch.add(7);
+  stats.batch.add(8);
+  std::map<std::string, std::uint64_t> wanted = {
+      {"frames-in", 100}, {"ok", 1},         {"gap", 2},     {"skipped", 3},
+      {"failed", 4},      {"in-flight", 90}, {"flushed", 5}, {"batch-max", 8}};
+  base = 0;
+  for (const std::string what :
+       {"preprocess", "queue", "inference", "total", "batch", "in-flight"}) {
+    base += 1000;
+    wanted[what + "-p50"] = base + 50;
+    wanted[what + "-p95"] = base + 95;
+    wanted[what + "-p99"] = base + 99;
+    if (base > 4000) continue;
+    wanted[what + "-last"] = base + 50;
+    wanted[what + "-mean"] = base + 50;
+    wanted[what + "-max"] = base + 100;
+  }
+  const StructurePtr found = make_stats("stats", stats);
+  for (const auto& [field, number] : wanted) {
+    guint64 value = 0;
+    ck_assert_msg(gst_structure_get_uint64(found.get(), field.c_str(), &value), "no field %s",
+                  field.c_str());
+    ck_assert_msg(value == number, "%s is %" G_GUINT64_FORMAT, field.c_str(), value);
+  }
+  gdouble mean = 0;
+  ck_assert(gst_structure_get_double(found.get(), "batch-mean", &mean) && mean == 7.5);
+  guint64 memory = 0;
+  ck_assert(gst_structure_get_uint64(found.get(), "memory", &memory) && memory > 1 << 20);
+  ck_assert_int_eq(gst_structure_n_fields(found.get()), static_cast<int>(wanted.size()) + 2);
+}
+END_TEST
 
 // ---- pairs of properties -----------------------------------------------------------------------
 
@@ -547,6 +595,7 @@ static Suite* make_suite() {
   TCase* pairs = tcase_create("pairs");
   tcase_add_test(pairs, pairs_that_make_no_sense);
   tcase_add_test(pairs, a_seed_is_for_random_numbers_alone);
+  tcase_add_test(pairs, stats_have_these_fields);
   suite_add_tcase(suite, pairs);
   TCase* frames = tcase_create("frames");
   tcase_add_test(frames, maps_default_layout);

@@ -1,4 +1,4 @@
-// The record of durations against the definitions, written out.
+// The record of numbers against the definitions, written out.
 #include "elements/tvclassify/quantiles.hpp"
 
 #include <algorithm>
@@ -11,11 +11,11 @@
 
 using namespace tv;
 
-static_assert(std::is_trivially_copyable_v<Durations>);
+static_assert(std::is_trivially_copyable_v<Samples>);
 
 namespace {
 
-void expect(const DurationSummary& found, const DurationSummary& expected) {
+void expect(const Summary& found, const Summary& expected) {
   ck_assert_uint_eq(found.count, expected.count);
   ck_assert_uint_eq(found.last, expected.last);
   ck_assert_uint_eq(found.mean, expected.mean);
@@ -27,47 +27,47 @@ void expect(const DurationSummary& found, const DurationSummary& expected) {
 }
 
 START_TEST(nothing_is_zero) {
-  expect(Durations{}.summary(), {});
+  expect(Samples{}.summary(), {});
 }
 END_TEST
 
 START_TEST(small_records) {
-  Durations durations;
-  durations.add(7);
-  expect(durations.summary(),
+  Samples samples;
+  samples.add(7);
+  expect(samples.summary(),
          {.last = 7, .mean = 7, .largest = 7, .p50 = 7, .p95 = 7, .p99 = 7, .count = 1});
-  durations.add(2);  // half of two: the smaller one
-  expect(durations.summary(),
+  samples.add(2);  // half of two: the smaller one
+  expect(samples.summary(),
          {.last = 2, .mean = 4, .largest = 7, .p50 = 2, .p95 = 7, .p99 = 7, .count = 2});
-  durations.add(0);
-  expect(durations.summary(),
+  samples.add(0);
+  expect(samples.summary(),
          {.last = 0, .mean = 3, .largest = 7, .p50 = 2, .p95 = 7, .p99 = 7, .count = 3});
 }
 END_TEST
 
 START_TEST(ranks_of_a_hundred) {
-  Durations durations;
-  for (std::uint64_t i = 1; i <= 100; ++i) durations.add(i * 37 % 101);  // 1..100 in some order
-  expect(durations.summary(),
+  Samples samples;
+  for (std::uint64_t i = 1; i <= 100; ++i) samples.add(i * 37 % 101);  // 1..100 in some order
+  expect(samples.summary(),
          {.last = 64, .mean = 50, .largest = 100, .p50 = 50, .p95 = 95, .p99 = 99, .count = 100});
 }
 END_TEST
 
 START_TEST(old_ones_slide_out) {
-  Durations durations;
-  durations.add(1'000'000'000);
-  for (std::size_t i = 0; i < Durations::kKept - 1; ++i) durations.add(10);
-  ck_assert_uint_eq(durations.summary().largest, 1'000'000'000);
-  durations.add(20);
-  expect(durations.summary(),
+  Samples samples;
+  samples.add(1'000'000'000);
+  for (std::size_t i = 0; i < Samples::kKept - 1; ++i) samples.add(10);
+  ck_assert_uint_eq(samples.summary().largest, 1'000'000'000);
+  samples.add(20);
+  expect(samples.summary(),
          {.last = 20, .mean = 10, .largest = 20, .p50 = 10, .p95 = 10, .p99 = 10, .count = 513});
 }
 END_TEST
 
 START_TEST(longest_durations_do_not_overflow) {
-  Durations durations;
-  for (int i = 0; i < 600; ++i) durations.add(UINT64_MAX - static_cast<std::uint64_t>(i % 2));
-  const DurationSummary summary = durations.summary();
+  Samples samples;
+  for (int i = 0; i < 600; ++i) samples.add(UINT64_MAX - static_cast<std::uint64_t>(i % 2));
+  const Summary summary = samples.summary();
   ck_assert_uint_eq(summary.mean, UINT64_MAX - 1);
   ck_assert_uint_eq(summary.p50, UINT64_MAX - 1);
   ck_assert_uint_eq(summary.largest, UINT64_MAX);
@@ -76,11 +76,11 @@ END_TEST
 
 START_TEST(agrees_with_a_sorted_list) {
   std::mt19937_64 random(static_cast<std::uint64_t>(_i));
-  Durations durations;
+  Samples samples;
   std::deque<std::uint64_t> kept;
   for (int i = 0; i < 1500; ++i) {
     const std::uint64_t value = random() % 50'000'000;
-    durations.add(value);
+    samples.add(value);
     kept.push_back(value);
     if (kept.size() > 512) kept.pop_front();
     if (i % 97 != 0) continue;
@@ -93,26 +93,26 @@ START_TEST(agrees_with_a_sorted_list) {
     };
     std::uint64_t sum = 0;
     for (const std::uint64_t each : sorted) sum += each;
-    expect(durations.summary(), {.last = value,
-                                 .mean = sum / sorted.size(),
-                                 .largest = sorted.back(),
-                                 .p50 = rank(50),
-                                 .p95 = rank(95),
-                                 .p99 = rank(99),
-                                 .count = static_cast<std::uint64_t>(i) + 1});
+    expect(samples.summary(), {.last = value,
+                               .mean = sum / sorted.size(),
+                               .largest = sorted.back(),
+                               .p50 = rank(50),
+                               .p95 = rank(95),
+                               .p99 = rank(99),
+                               .count = static_cast<std::uint64_t>(i) + 1});
   }
 }
 END_TEST
 
 // A snapshot is one: what comes later is not in it.
 START_TEST(copies_are_apart) {
-  Durations durations;
-  durations.add(5);
-  const Durations copy = durations;
-  durations.add(9);
+  Samples samples;
+  samples.add(5);
+  const Samples copy = samples;
+  samples.add(9);
   ck_assert_uint_eq(copy.summary().largest, 5);
   ck_assert_uint_eq(copy.count(), 1);
-  ck_assert_uint_eq(durations.count(), 2);
+  ck_assert_uint_eq(samples.count(), 2);
 }
 END_TEST
 
