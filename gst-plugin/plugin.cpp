@@ -9,4 +9,5 @@ static gboolean plugin_init(GstPlugin* plugin) {
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, torchvision,
                   "Networks of torchvision as GStreamer elements", plugin_init, TV_VERSION, "BSD",
-                  PACKAGE, "gst-torchvision")
+                  PACKAGE,
+                  "Unknown package origin")  // in place of an address: the project has none
