@@ -24,8 +24,12 @@ def sh(*lines):
     return "\n".join(["```sh", *lines, "```"])
 
 
+def out(*lines):
+    return "\n".join(["```", *lines, "```"])
+
+
 def test_runs_every_line_from_the_root(check, tmp_path):
-    result = check(sh("# a remark", f"pwd >{tmp_path}/first; : scripts/run x"),
+    result = check(sh("# a remark", f"pwd >{tmp_path}/first; : scripts/run x"), out(),
                    sh(f"echo 1 >{tmp_path}/second", ": scripts/run y", f"echo 2 >>{tmp_path}/second"))
     assert result.returncode == 0, result
     assert (tmp_path / "first").read_text() == f"{SCRIPTS.parent}\n"
@@ -35,15 +39,36 @@ def test_runs_every_line_from_the_root(check, tmp_path):
 
 def test_leaves_set_up_and_output_alone(check, tmp_path):
     mark = tmp_path / "mark"
-    result = check(sh(f"touch {mark}"), f"```\ntouch {mark}; : scripts/run x\n```", sh(": scripts/run x"))
+    result = check(sh(f"touch {mark}"), out(f"touch {mark}; : scripts/run x"), sh(": scripts/run x"), out())
     assert result.returncode == 0 and not mark.exists() and "1 lines of" in result.stdout
 
 
 @pytest.mark.parametrize("line", ["echo why; false; : scripts/run x", "(echo why; exit 3) | cat; : scripts/run x"])
 def test_a_line_that_fails(check, tmp_path, line):
-    result = check(sh(line, f"touch {tmp_path}/after"))
+    result = check(sh(line, f"touch {tmp_path}/after"), out("why"))
     assert result.returncode == 1 and "why" in result.stderr and line in result.stderr
     assert not (tmp_path / "after").exists()
+
+
+PRINTS = "echo pot; echo 'a cup'; echo noise >&2; : scripts/run x"
+
+
+def test_the_first_line_prints_what_the_page_says(check):
+    result = check(sh(PRINTS), out("pot", "a cup"), sh("echo nothing is said of this; : scripts/run x"))
+    assert result.returncode == 0, result
+
+
+@pytest.mark.parametrize("said", [("pot",), ("pot", "a mug"), ("pot", "a cup", "pot"), ("a cup", "pot"), ()])
+def test_the_first_line_prints_something_else(check, tmp_path, said):
+    result = check(sh(PRINTS), out(*said), sh(f"touch {tmp_path}/after; : scripts/run x"))
+    assert result.returncode == 1 and "is said to print" in result.stderr and "a cup" in result.stderr
+    assert not (tmp_path / "after").exists()
+
+
+@pytest.mark.parametrize("blocks", [(), (sh("true"),), (sh("true"), out())])
+def test_nothing_is_said_of_the_first_line(check, blocks):
+    result = check(sh(": scripts/run x"), *blocks)
+    assert result.returncode == 1 and "does not say" in result.stderr
 
 
 def test_a_page_without_lines(check):
