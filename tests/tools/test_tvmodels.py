@@ -670,6 +670,7 @@ def test_classify_pictures(world, tmp_path, picture):
         "gray.png": (picture.convert("L"), 1e-5),
         "palette.png": (picture.convert("P"), 1e-5),
         "odd.png": (picture.crop((3, 5, 318, 232)), 1e-5),
+        "still.gif": (picture, 1e-5),
         "photo.jpg": (picture, 0.02),
     }
     for name, (image, _) in variants.items():

@@ -3,15 +3,17 @@
 #include <gst/app/gstappsink.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
+#include <vector>
 
 #include "elements/common/gst_ptr.hpp"
 #include "elements/preprocess/frame_view.hpp"
+#include "elements/tvclassify/frame.hpp"
 #include "model_registry/io/file.hpp"
 #include "tools/tvmodels/jpeg.hpp"
+#include "tools/tvmodels/picture_format.hpp"
 
 namespace tv::cli {
 namespace {
@@ -23,18 +25,19 @@ struct Free {
   void operator()(GstIterator* iterator) const { gst_iterator_free(iterator); }
   void operator()(GstElement* element) const { gst_object_unref(element); }
   void operator()(GstPad* pad) const { gst_object_unref(pad); }
+  void operator()(GstElementFactory* factory) const { gst_object_unref(factory); }
 };
 using SampleRef = std::unique_ptr<GstSample, Free>;
 using ElementRef = std::unique_ptr<GstElement, Free>;
+using ElementFactoryRef = std::unique_ptr<GstElementFactory, Free>;
 using PadRef = std::unique_ptr<GstPad, Free>;
 using GErrorPtr = std::unique_ptr<GError, Free>;
 
 // decodebin's pads are linked when they appear. videoconvert passes frames through untouched whose
 // format is in the sink's caps, which is the rule; it works only for formats that preprocessing
 // does not read.
-constexpr char kPipeline[] =
-    "filesrc name=source ! decodebin name=decoder "
-    "videoconvert name=convert ! appsink name=sink sync=false max-buffers=4";
+constexpr char kSource[] = "filesrc name=source ! ", kStream[] = "decodebin name=decoder ",
+               kSink[] = "videoconvert name=convert ! appsink name=sink sync=false max-buffers=4";
 constexpr GstClockTime kPoll = 50 * GST_MSECOND;  // how soon a cancel or an error is noticed
 constexpr std::uint64_t kLargestPicture = std::uint64_t{1} << 30;  // bytes of a JPEG file
 constexpr int kIdlePolls = 20;  // so often in a row without a running thread: it is over
@@ -57,10 +60,25 @@ Status check_file(const std::string& path) {
   return {};
 }
 
-bool begins_as_jpeg(const std::string& path) {
-  std::array<char, 3> start{};
-  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
-  return is_jpeg(std::as_bytes(std::span(start)));
+std::vector<std::uint8_t> head_of(const std::string& path) {
+  std::vector<std::uint8_t> head(kHeadBytes);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(head.data()), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  return head;
+}
+
+Error in_file(Error error, const std::string& path) {
+  error.what = path + ": " + error.what;
+  return error;
+}
+
+Status check_element(const PictureFormat& format, const std::string& path) {
+  if (ElementFactoryRef(gst_element_factory_find(format.element))) return {};
+  return Error{Code::kUnavailable,
+               path + ": " + format.name + " pictures need GStreamer's element " + format.element +
+                   ", which is not installed",
+               std::string("install ") + format.package + ", or convert it to PNG"};
 }
 
 // The buffer owns the pixels.
@@ -133,7 +151,14 @@ void on_no_more_pads(GstElement* decoder, gpointer user) {
                       (nullptr));
 }
 
-Error error_of(GstMessage* message, const std::string& path) {
+Error undecodable(const std::string& path, const PictureFormat* format, const std::string& why,
+                  std::string hint) {
+  const std::string subject = format ? std::string("the ") + format->name + " picture " : "";
+  if (format) hint = "is it damaged? Otherwise convert it to PNG";
+  return {Code::kUnreadable, path + ": " + subject + "cannot be decoded: " + why, std::move(hint)};
+}
+
+Error error_of(GstMessage* message, const std::string& path, const PictureFormat* format) {
   GError* raw = nullptr;
   gst_message_parse_error(message, &raw, nullptr);
   const GErrorPtr error(raw);
@@ -141,8 +166,9 @@ Error error_of(GstMessage* message, const std::string& path) {
                       g_error_matches(raw, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND);
   std::string text = error->message;
   while (text.ends_with('.')) text.pop_back();
-  return {Code::kUnreadable, path + ": cannot be decoded: " + text,
-          plugin ? "is it a picture or a video? Then install the GStreamer plugin for it" : ""};
+  return undecodable(
+      path, format, text,
+      plugin ? "is it a picture or a video? Then install the GStreamer plugin for it" : "");
 }
 
 void look_for_running_task(const GValue* item, gpointer user) {
@@ -172,8 +198,10 @@ void Decoder::Stop::operator()(GstElement* pipeline) const {
   gst_object_unref(pipeline);
 }
 
-Decoder::Decoder(std::string path, std::unique_ptr<GstElement, Stop> pipeline)
+Decoder::Decoder(std::string path, const PictureFormat* format,
+                 std::unique_ptr<GstElement, Stop> pipeline)
     : path_(std::move(path)),
+      format_(format),
       pipeline_(std::move(pipeline)),
       sink_(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "sink")),
       bus_(gst_element_get_bus(pipeline_.get())) {}
@@ -181,34 +209,40 @@ Decoder::Decoder(std::string path, std::unique_ptr<GstElement, Stop> pipeline)
 Result<Decoder> Decoder::open(const std::string& path) {
   TV_RETURN_IF_ERROR(initialise());
   TV_RETURN_IF_ERROR(check_file(path));
-  return begins_as_jpeg(path) ? open_jpeg(path) : open_stream(path);
+  const std::vector<std::uint8_t> head = head_of(path);
+  if (is_jpeg(std::as_bytes(std::span(head)))) return open_jpeg(path);
+  const PictureFormat* format = picture_format(head);
+  if (format) TV_RETURN_IF_ERROR(check_element(*format, path));
+  return open_stream(path, format);
 }
 
 Result<Decoder> Decoder::open_jpeg(const std::string& path) {
   TV_ASSIGN_OR_RETURN(const FileBytes file, read_file(path, kLargestPicture));
   auto picture = decode_jpeg(file.span());
   if (picture) return Decoder(path, frame_of(std::move(*picture)));
-  picture.error().what = path + ": " + picture.error().what;
-  return picture.error();
+  return in_file(std::move(picture.error()), path);
 }
 
-Result<Decoder> Decoder::open_stream(const std::string& path) {
+Result<Decoder> Decoder::open_stream(const std::string& path, const PictureFormat* format) {
+  const std::string line =
+      kSource + (format ? std::string(format->element) + " ! " : kStream) + kSink;
   GError* raw = nullptr;
   std::unique_ptr<GstElement, Stop> pipeline(
-      gst_parse_launch_full(kPipeline, nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &raw));
+      gst_parse_launch_full(line.c_str(), nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &raw));
   const GErrorPtr error(raw);
   if (!pipeline)
     return Error{Code::kUnavailable,
                  std::string("GStreamer cannot decode files: ") +
                      (error ? error->message : "no reason given"),
                  "install gstreamer1.0-plugins-base"};
-  Decoder decoder(path, std::move(pipeline));
+  Decoder decoder(path, format, std::move(pipeline));
   GstElement* bin = decoder.pipeline_.get();
   g_object_set(child(bin, "source").get(), "location", path.c_str(), nullptr);
-  const ElementRef decode = child(bin, "decoder");
-  g_signal_connect(decode.get(), "autoplug-continue", G_CALLBACK(on_autoplug_continue), nullptr);
-  g_signal_connect(decode.get(), "pad-added", G_CALLBACK(on_pad_added), bin);
-  g_signal_connect(decode.get(), "no-more-pads", G_CALLBACK(on_no_more_pads), bin);
+  if (const ElementRef decode = child(bin, "decoder")) {
+    g_signal_connect(decode.get(), "autoplug-continue", G_CALLBACK(on_autoplug_continue), nullptr);
+    g_signal_connect(decode.get(), "pad-added", G_CALLBACK(on_pad_added), bin);
+    g_signal_connect(decode.get(), "no-more-pads", G_CALLBACK(on_no_more_pads), bin);
+  }
   const CapsRef caps = accepted_caps();
   gst_app_sink_set_caps(GST_APP_SINK(decoder.sink_.get()), caps.get());
   gst_element_set_state(decoder.pipeline_.get(), GST_STATE_PLAYING);  // a failure is on the bus
@@ -222,13 +256,14 @@ Result<std::optional<DecodedFrame>> Decoder::next(const std::atomic<bool>& stop)
     const SampleRef sample(gst_app_sink_try_pull_sample(GST_APP_SINK(sink_.get()), kPoll));
     if (!sample) {
       const MessageRef message(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_ERROR));
-      if (message) return error_of(message.get(), path_);
-      if (gst_app_sink_is_eos(GST_APP_SINK(sink_.get()))) return std::optional<DecodedFrame>();
+      if (message) return error_of(message.get(), path_, format_);
+      if (gst_app_sink_is_eos(GST_APP_SINK(sink_.get()))) {
+        if (any_) return std::optional<DecodedFrame>();
+        return undecodable(path_, format_, "it ends before its first frame", "is it damaged?");
+      }
       idle = is_alive(pipeline_.get()) ? 0 : idle + 1;
       if (idle == kIdlePolls)
-        return Error{Code::kUnreadable,
-                     path_ + ": cannot be decoded: GStreamer gave up without a reason",
-                     "is it damaged?"};
+        return undecodable(path_, format_, "GStreamer gave up without a reason", "is it damaged?");
       continue;
     }
     DecodedFrame frame;
@@ -239,6 +274,12 @@ Result<std::optional<DecodedFrame>> Decoder::next(const std::atomic<bool>& stop)
     const GstClockTime time = gst_segment_to_stream_time(
         gst_sample_get_segment(sample.get()), GST_FORMAT_TIME, GST_BUFFER_PTS(frame.buffer.get()));
     if (GST_CLOCK_TIME_IS_VALID(time)) frame.time = time;
+    any_ = true;
+    if (format_ && format_->check_frame) {
+      TV_ASSIGN_OR_RETURN(const Frame mapped, map_frame(frame.buffer.get(), frame.info));
+      if (const Status checked = format_->check_frame(mapped.view); !checked)
+        return in_file(checked.error(), path_);
+    }
     return std::optional<DecodedFrame>(std::move(frame));
   }
 }

@@ -1,5 +1,5 @@
-// A picture or video file as decoded frames: JPEG pictures as Pillow decodes them, the rest by
-// GStreamer.
+// A picture or video file as decoded frames: JPEG pictures by libjpeg as in Pillow, the formats of
+// picture_format.hpp by the element that they name, the rest by GStreamer's choice.
 #pragma once
 
 #include <gst/gst.h>
@@ -12,6 +12,7 @@
 
 #include "elements/common/gst_ptr.hpp"
 #include "model_registry/error.hpp"
+#include "tools/tvmodels/picture_format.hpp"
 
 namespace tv::cli {
 
@@ -30,7 +31,8 @@ class Decoder {
   static Result<Decoder> open(const std::string& path);
 
   /// The next frame; nothing at the end of the stream. Fails: Unreadable with GStreamer's own
-  /// words, Cancelled soon after `stop` became true.
+  /// words, or because there was no frame at all; Unsupported (a GIF that is transparent in parts);
+  /// Cancelled soon after `stop` became true.
   Result<std::optional<DecodedFrame>> next(const std::atomic<bool>& stop);
 
  private:
@@ -40,15 +42,18 @@ class Decoder {
   struct Unref {
     void operator()(gpointer object) const { gst_object_unref(object); }
   };
-  Decoder(std::string path, std::unique_ptr<GstElement, Stop> pipeline);
+  Decoder(std::string path, const PictureFormat* format,
+          std::unique_ptr<GstElement, Stop> pipeline);
   Decoder(std::string path, DecodedFrame picture)
       : path_(std::move(path)), picture_(std::move(picture)) {}
   static Result<Decoder> open_jpeg(const std::string& path);
-  static Result<Decoder> open_stream(const std::string& path);
+  static Result<Decoder> open_stream(const std::string& path, const PictureFormat* format);
 
   std::string path_;
-  std::optional<DecodedFrame> picture_;  // the only frame, until next() took it
-  // Of a stream; all empty for a picture.
+  std::optional<DecodedFrame> picture_;    // the only frame, until next() took it
+  const PictureFormat* format_ = nullptr;  // of a row of its own
+  bool any_ = false;                       // a frame has come
+  // Of GStreamer; all empty for a JPEG picture.
   std::unique_ptr<GstElement, Stop> pipeline_;
   std::unique_ptr<GstElement, Unref> sink_;
   std::unique_ptr<GstBus, Unref> bus_;
