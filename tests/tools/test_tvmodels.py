@@ -372,6 +372,26 @@ def test_save_for_python(world, tmp_path, source):
     models.resnet18(num_classes=6).load_state_dict(state, strict=True)
 
 
+@pytest.mark.parametrize("seed", [-1, -7, -2**63, -2**63 + 5, 2**63, 2**63 + 9, 2**64 - 1])
+def test_seeds_are_those_of_torch(world, out, seed):
+    """Negative ones count modulo 2^64."""
+    world.good("save", "--model", "squeezenet1_1", "--seed", seed, "--num-classes", "6", "--output", out)
+    torch.manual_seed(seed)
+    expected = models.squeezenet1_1(num_classes=6).state_dict()
+    state = load(out)
+    assert list(state) == list(expected) and all(torch.equal(state[k], expected[k]) for k in expected)
+
+
+@pytest.mark.parametrize("seed", [-2**63 - 1, 2**64, "1.5", "", "0x1", "+1", " 1"])
+@pytest.mark.parametrize("command", [["save"], ["run", "--input", "x.pt"]])
+def test_seeds_that_torch_refuses(world, out, command, seed):
+    if isinstance(seed, int):
+        with pytest.raises((ValueError, RuntimeError, OverflowError)):
+            torch.manual_seed(seed)
+    text = world.bad(2, *command, "--model", "squeezenet1_1", f"--seed={seed}", "--output", out).stderr
+    assert f'"{seed}"' in text and "-2^63 to 2^64 - 1" in text and not out.exists()
+
+
 def test_saved_files_say_the_versions_of_their_modules(world, tmp_path):
     """Without them MNASNet refuses the file, and with its version 1 it would build another stem."""
     path = tmp_path / "s.pth"

@@ -24,6 +24,15 @@ std::string quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
+// All of `text` as a number of this type.
+template <typename Number>
+std::optional<Number> whole(std::string_view text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 std::string help_text(const Command& command) {
@@ -92,12 +101,21 @@ Result<std::optional<std::int64_t>> Arguments::number(std::string_view option, s
                                                       std::int64_t high) const {
   if (!has(option)) return std::optional<std::int64_t>();
   const std::string value = text(option);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || number < low || number > high)
+  const std::optional<std::int64_t> number = whole<std::int64_t>(value);
+  if (!number || *number < low || *number > high)
     return usage("--" + std::string(option) + " takes a whole number from " + std::to_string(low) +
                  " to " + std::to_string(high) + ", found " + quoted(value));
-  return std::optional<std::int64_t>(number);
+  return number;
+}
+
+Result<std::optional<std::uint64_t>> Arguments::seed(std::string_view option) const {
+  if (!has(option)) return std::optional<std::uint64_t>();
+  const std::string value = text(option);
+  if (const auto number = whole<std::uint64_t>(value)) return number;
+  if (const auto number = whole<std::int64_t>(value))
+    return std::optional(static_cast<std::uint64_t>(*number));
+  return usage("--" + std::string(option) + " takes a whole number from -2^63 to 2^64 - 1, found " +
+               quoted(value));
 }
 
 Status Arguments::require(std::initializer_list<std::string_view> options) const {

@@ -31,6 +31,9 @@ class Arguments {
   /// Fails: InvalidArgument when the value is no whole number in [low, high].
   Result<std::optional<std::int64_t>> number(std::string_view option, std::int64_t low,
                                              std::int64_t high) const;
+  /// A seed as torch.manual_seed() takes it: -2^63 .. 2^64 - 1, negative ones modulo 2^64.
+  /// Fails: InvalidArgument when the value is none.
+  Result<std::optional<std::uint64_t>> seed(std::string_view option) const;
   /// Fails: InvalidArgument when the option was not given.
   Status require(std::initializer_list<std::string_view> options) const;
   /// Fails: InvalidArgument when more than one of the options was given.

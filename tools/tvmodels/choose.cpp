@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <limits>
 #include <utility>
 
 #include "model_registry/registry/legacy.hpp"
@@ -39,8 +38,7 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   TV_RETURN_IF_ERROR(arguments.at_most_one({"weights", "weights-file", "seed"}));
   TV_ASSIGN_OR_RETURN(const auto classes, arguments.number("num-classes", 1, 1'000'000));
   TV_ASSIGN_OR_RETURN(const auto image_size, arguments.number("image-size", 1, 16384));
-  TV_ASSIGN_OR_RETURN(const auto seed,
-                      arguments.number("seed", 0, std::numeric_limits<std::int64_t>::max()));
+  TV_ASSIGN_OR_RETURN(const auto seed, arguments.seed("seed"));
   inference::ModelSpec spec;
   const std::string executor = arguments.text("executor", "fused");
   if (executor != "fused" && executor != "reference")
@@ -55,7 +53,7 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   if (classes) spec.num_classes = static_cast<int>(*classes);
   if (image_size) spec.image_size = static_cast<int>(*image_size);
   spec.quantize = arguments.has("quantize");
-  spec.seed = static_cast<std::uint64_t>(seed.value_or(0));
+  spec.seed = seed.value_or(0);
   spec.executor =
       executor == "fused" ? inference::Executor::kFused : inference::Executor::kReference;
   if (arguments.has("weights")) {
