@@ -146,19 +146,38 @@ def test_lists_name_classes_in_three_ways(world, tmp_path, pictures, order):
 def test_text_shows_what_is_published(world, tmp_path, pictures, order):
     world.add_entry("Known_Weights", "V1", file=str(world.folder / "cats.pth"), metrics={"Cats": {"acc@1": 81.25, "acc@5": 95.5}})
     data = write_list(tmp_path / "list.txt", pictures, [classes[1] for classes in order])
-    first, header, acc1, acc5 = world.good("evaluate", "--weights", "Known_Weights.V1", "--data", data).splitlines()
-    assert first == f"Known_Weights.V1 on {data}: {len(pictures)} pictures"
+    arguments = ["evaluate", "--weights", "Known_Weights.V1", "--data", data]
+    first, header, acc1, acc5 = world.good(*arguments, "--device", "cpu").splitlines()
+    assert first == f"Known_Weights.V1 on {data}: {len(pictures)} pictures on cpu, fp32"
     assert header.split() == ["here", "published", "(Cats)"]
     assert acc1.split() == ["acc@1", "0.000", "81.250"] and acc5.split() == ["acc@5", "100.000", "95.500"]
 
 
-def on_a_terminal(world, data):
-    """evaluate, five pictures at a time: its result, and what the terminal on its standard error has shown."""
+@pytest.mark.parametrize("precision", [[], ["--precision", "fp32"], ["--precision", "auto"]])
+def test_device_and_precision_are_named(world, tmp_path, pictures, order, precision):
+    """The published figures are those of fp32, so that is the default on every device."""
+    data = write_list(tmp_path / "list.txt", pictures[:2], [classes[0] for classes in order])
+    found = evaluate(world, data, "--device", "cpu", *precision)
+    assert (found["device"], found["precision"], found["acc@1"]) == ("cpu", "fp32", 100)
+
+
+@pytest.mark.parametrize("status, options, words", [
+    (2, ["--device", "tpu"], 'no device "tpu"'),
+    (2, ["--precision", "int4"], 'no precision "int4"'),
+    (1, ["--device", "cpu", "--precision", "bf16"], "precision is bf16, but the CPU computes in fp32"),
+    (1, ["--device", "cuda:31"], "cuda"),
+])
+def test_devices_and_precisions_that_are_not_there(world, model, tmp_path, pictures, status, options, words):
+    data = write_list(tmp_path / "list.txt", pictures[:1], [0])
+    assert words in world.bad(status, "evaluate", "--weights", "Cats_Weights.V1", "--data", data, *options).stderr
+
+
+def on_a_terminal(world, *arguments):
+    """The result of tvmodels, and what the terminal on its standard error has shown."""
     terminal, end = pty.openpty()
     with os.fdopen(terminal, "rb", buffering=0) as terminal:
         try:
-            result = world.call("evaluate", "--json", "--weights", "Cats_Weights.V1", "--data", data,
-                                "--batch-size", 5, stderr=end)
+            result = world.call(*arguments, stderr=end)
         finally:
             os.close(end)
         shown = b""
@@ -166,6 +185,11 @@ def on_a_terminal(world, data):
             while part := terminal.read(4096):
                 shown += part
     return result, shown.decode()
+
+
+def evaluate_on_a_terminal(world, data):
+    """Five pictures at a time."""
+    return on_a_terminal(world, "evaluate", "--json", "--weights", "Cats_Weights.V1", "--data", data, "--batch-size", 5)
 
 
 def bars(*states):
@@ -181,16 +205,23 @@ def bars(*states):
 def test_a_terminal_has_a_progress_bar(world, tmp_path, pictures, order):
     """Elsewhere there is none: good() wants an empty standard error."""
     labels = [classes[1 if i < 5 else 0] for i, classes in enumerate(order)]
-    result, shown = on_a_terminal(world, write_list(tmp_path / "list.txt", pictures, labels))
+    result, shown = evaluate_on_a_terminal(world, write_list(tmp_path / "list.txt", pictures, labels))
     wanted = bars((5, "0.000"), (10, "50.000"), (15, "66.667"), (17, "70.588")) + r"\r\n"  # a terminal's line feed
     assert re.fullmatch(wanted, shown), shown
     assert result.returncode == 0 and json.loads(result.stdout)["pictures"] == 17
 
 
+@pytest.mark.parametrize("options, words", [([], "tvmodels: Cats_Weights.V1 on cpu, fp32\r\n"), (["--json"], "")])
+def test_classify_tells_a_terminal_where_it_runs(world, model, pictures, options, words):
+    """With --json the lines say it; a standard error that is no terminal stays empty, as good() wants it."""
+    result, shown = on_a_terminal(world, "classify", *options, "--device", "cpu", "--weights", "Cats_Weights.V1", pictures[0])
+    assert result.returncode == 0 and shown == words and str(pictures[0]) in result.stdout
+
+
 def test_an_error_has_a_line_below_the_progress_bar(world, tmp_path, pictures, order):
     (tmp_path / "cut.jpg").write_bytes(pictures[-1].read_bytes()[:5000])
     files = [*pictures[:16], tmp_path / "cut.jpg"]
-    result, shown = on_a_terminal(world, write_list(tmp_path / "list.txt", files, [classes[0] for classes in order]))
+    result, shown = evaluate_on_a_terminal(world, write_list(tmp_path / "list.txt", files, [classes[0] for classes in order]))
     wanted = bars((5, "100.000"), (10, "100.000"), (15, "100.000")) + r"\r\ntvmodels: [^\r\n]*cut\.jpg[^\r\n]*\r\n"
     assert re.fullmatch(wanted, shown), shown
     assert result.returncode == 1 and result.stdout == ""

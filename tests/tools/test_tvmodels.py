@@ -702,6 +702,18 @@ def test_classify_pictures(world, tmp_path, picture):
         assert_scores(result["results"], world.probabilities(Image.open(tmp_path / name).convert("RGB")), tolerance)
 
 
+def test_classify_on_a_device_in_a_precision(world, tmp_path, picture):
+    picture.save(tmp_path / "p.png")
+    said = classify(world, "--device", "cpu", tmp_path / "p.png")
+    assert (said[0]["device"], said[0]["precision"]) == ("cpu", "fp32")
+    assert said == classify(world, "--device", "cpu", "--precision", "fp32", tmp_path / "p.png")
+    arguments = ["classify", "--weights", "Six_Weights.V1", tmp_path / "p.png"]
+    half = world.bad(1, *arguments, "--device", "cpu", "--precision", "fp16").stderr
+    assert "precision is fp16, but the CPU computes in fp32" in half
+    assert 'no device "tpu"' in world.bad(2, *arguments, "--device", "tpu").stderr
+    assert 'no precision "int4"' in world.bad(2, *arguments, "--precision", "int4").stderr
+
+
 def test_classify_text(world, tmp_path, picture):
     picture.save(tmp_path / "p.png")
     best = world.probabilities(picture).topk(2)

@@ -44,9 +44,7 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   if (executor != "fused" && executor != "reference")
     return Error{Code::kInvalidArgument,
                  "--executor is fused or reference, found \"" + executor + "\"", ""};
-  TV_ASSIGN_OR_RETURN(spec.device, inference::parse_device(arguments.text("device", "auto")));
-  TV_ASSIGN_OR_RETURN(spec.precision,
-                      inference::parse_precision(arguments.text("precision", "auto")));
+  TV_RETURN_IF_ERROR(choose_place(arguments, "auto", spec));
   usage = false;
   spec.builder = arguments.text("model");
   spec.weights_file = arguments.text("weights-file");
@@ -77,6 +75,23 @@ Result<std::vector<const Weights*>> entries_of(const std::string& name) {
   }
   TV_ASSIGN_OR_RETURN(const Weights* entry, resolve_weights(name));
   return std::vector<const Weights*>{entry};
+}
+
+Status choose_place(const Arguments& arguments, std::string_view precision,
+                    inference::ModelSpec& spec) {
+  TV_ASSIGN_OR_RETURN(spec.device, inference::parse_device(arguments.text("device", "auto")));
+  TV_ASSIGN_OR_RETURN(spec.precision,
+                      inference::parse_precision(arguments.text("precision", precision)));
+  return {};
+}
+
+Place place_of(const inference::ModelSpec& spec, const inference::ReadyModel& ready) {
+  using inference::Precision;
+  if (ready.network->int8()) return {ready.device, "int8"};
+  Precision precision = spec.precision;
+  if (precision == Precision::kAuto)
+    precision = ready.device == "cpu" ? Precision::kFloat32 : Precision::kFloat16;
+  return {ready.device, std::string(inference::precision_name(precision))};
 }
 
 FetchOptions fetch_options(const Arguments& arguments, const std::string& what) {

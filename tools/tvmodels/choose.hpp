@@ -32,6 +32,8 @@ inline constexpr Option kQuantizeOption = {"quantize", nullptr, "a quantized bui
 inline constexpr Option kSeedOption = {"seed", "N", "random weights as after torch.manual_seed(N) (default: 0)"};
 inline constexpr Option kNumClassesOption = {"num-classes", "K", "classes of the head (default: the weights' own, or 1000)"};
 inline constexpr Option kImageSizeOption = {"image-size", "PIXELS", "side of the images that vit_* and maxvit_t are built for (default: the weights' own, or 224)"};
+inline constexpr Option kDeviceOption = {"device", "WHERE", "auto (default: the first usable GPU, else the CPU), cpu, cuda, cuda:N"};
+inline constexpr Option kPrecisionOption = {"precision", "P", "auto (default: fp32 on the CPU, fp16 on a GPU), fp32, fp16 or bf16"};
 inline constexpr Option kOfflineOption = {"offline", nullptr, "never download"};
 // clang-format on
 
@@ -42,6 +44,18 @@ int with_model(
     const char* command, const Arguments& arguments,
     std::initializer_list<std::string_view> required,
     const std::function<Status(inference::ModelSpec spec, const FetchOptions& options)>& use);
+
+/// --device and --precision into `spec`; `precision` is what counts without the latter.
+/// Fails: InvalidArgument.
+Status choose_place(const Arguments& arguments, std::string_view precision,
+                    inference::ModelSpec& spec);
+
+/// Where a model runs, and in what numbers.
+struct Place {
+  std::string device;     ///< "cpu", "cuda:0"
+  std::string precision;  ///< "fp32", "fp16", "bf16"; "int8" of an int8 network
+};
+Place place_of(const inference::ModelSpec& spec, const inference::ReadyModel& ready);
 
 /// Download options: progress on a terminal's standard error, stop by Ctrl-C, --offline.
 FetchOptions fetch_options(const Arguments& arguments, const std::string& what);

@@ -22,7 +22,10 @@ constexpr Option kOptions[] = {
     {"weights-file", "FILE", "a local state dict for the entry's architecture and categories"},
     {"top-k", "K", "how many categories a picture gets (default: 1)"},
     {"every", "N", "of a video only every N-th frame (default: 1)"},
-    {"json", nullptr, "one JSON object a line: file, frame, timestamp, results"},
+    {"json", nullptr,
+     "one JSON object a line: file, frame, timestamp, weights, device, precision, results"},
+    kDeviceOption,
+    kPrecisionOption,
     kOfflineOption,
 };
 
@@ -36,6 +39,7 @@ struct Style {
 // A model and how it is used.
 struct Session {
   const Weights& weights;
+  Place place;
   Flow flow;
   Style style;
 };
@@ -63,23 +67,23 @@ struct Line {
   std::vector<inference::Score> scores;
 };
 
-void print_text(const std::string& path, const Line& line, const Weights& weights, bool video) {
+void print_text(const std::string& path, const Line& line, const Session& session, bool video) {
   std::string text = printable(path);
   if (video)
     text += "\t" + (line.time ? clock_text(*line.time) : "frame " + std::to_string(line.frame));
   for (const inference::Score& score : line.scores) {
     char number[16];
     std::snprintf(number, sizeof number, " %.4f", static_cast<double>(score.probability));
-    text += "\t" + printable(label_of(weights, score.index)) + number;
+    text += "\t" + printable(label_of(session.weights, score.index)) + number;
   }
   print(text);
 }
 
-void print_object(const std::string& path, const Line& line, const Weights& weights, bool video) {
+void print_object(const std::string& path, const Line& line, const Session& session, bool video) {
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   for (const inference::Score& score : line.scores)
     results.push_back({{"index", score.index},
-                       {"label", label_of(weights, score.index)},
+                       {"label", label_of(session.weights, score.index)},
                        {"score", score.probability}});
   nlohmann::ordered_json timestamp = nullptr;  // seconds
   if (video && line.time)
@@ -88,14 +92,16 @@ void print_object(const std::string& path, const Line& line, const Weights& weig
       {{"file", path},
        {"frame", video ? nlohmann::ordered_json(line.frame) : nlohmann::ordered_json(nullptr)},
        {"timestamp", std::move(timestamp)},
-       {"weights", weights.name()},
+       {"weights", session.weights.name()},
+       {"device", session.place.device},
+       {"precision", session.place.precision},
        {"results", std::move(results)}},
       -1);
 }
 
 // Writes each line at once, so that a pipe sees it in time.
 Status print_line(const std::string& path, const Line& line, const Session& session, bool video) {
-  (session.style.json ? print_object : print_text)(path, line, session.weights, video);
+  (session.style.json ? print_object : print_text)(path, line, session, video);
   return flush_output();
 }
 
@@ -151,19 +157,24 @@ int run(const Arguments& arguments) {
              every = arguments.number("every", 1, 1'000'000'000);
   if (!top_k) return report_usage(top_k.error(), "classify");
   if (!every) return report_usage(every.error(), "classify");
+  inference::ModelSpec spec;
+  if (const Status place = choose_place(arguments, "auto", spec); !place)
+    return report_usage(place.error(), "classify");
   const auto weights = resolve_weights(arguments.text("weights", kDefaultWeights));
   if (!weights) return report(weights.error());
-  inference::ModelSpec spec;
   spec.weights = *weights;
   spec.weights_file = arguments.text("weights-file");
   auto ready = inference::load_model(spec, fetch_options(arguments, (*weights)->name()));
   if (!ready) return report(ready.error());
   Session session{
       .weights = **weights,
+      .place = place_of(spec, *ready),
       .flow = Flow(std::move(ready->model), (*weights)->preset, TransformsBackend::kTensor),
       .style = {.json = arguments.has("json"),
                 .top_k = static_cast<int>(top_k->value_or(1)),
                 .every = static_cast<int>(every->value_or(1))}};
+  if (!session.style.json)
+    note((*weights)->name() + " on " + session.place.device + ", " + session.place.precision);
   return classify_files(arguments.operands(), session);
 }
 
@@ -178,7 +189,8 @@ const Command kClassify = {
     .details =
         "A line has fields with tabs between: the file, for a video the time of the frame, then "
         "category and\n"
-        "probability, best first. Transparency is ignored, as by Pillow's convert(\"RGB\").\n",
+        "probability, best first. Transparency is ignored, as by Pillow's convert(\"RGB\").\n"
+        "A terminal on standard error is told on what device and in what precision.\n",
     .options = kOptions,
     .run = run,
 };

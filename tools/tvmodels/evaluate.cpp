@@ -30,7 +30,10 @@ constexpr Option kOptions[] = {
     {"weights-file", "FILE", "a local state dict for the entry's architecture and categories"},
     {"data", "PATH", "a folder with one folder a class, or a text file of pictures and classes"},
     {"batch-size", "N", "pictures that go through the network at once (default: 32)"},
-    {"json", nullptr, "one JSON object: weights, pictures, acc@1, acc@5 and what is published"},
+    {"json", nullptr,
+     "one JSON object: weights, device, precision, pictures, acc@1, acc@5 and what is published"},
+    kDeviceOption,
+    {"precision", "P", "fp32 (default: that of the published figures), auto, fp16 or bf16"},
     kOfflineOption,
 };
 
@@ -148,9 +151,11 @@ Result<Counts> evaluate(const Weights& weights, const inference::ReadyModel& rea
   return counts;
 }
 
-void print_text(const Weights& weights, const std::string& data, const Counts& counts) {
+void print_text(const Weights& weights, const Place& place, const std::string& data,
+                const Counts& counts) {
   print(weights.name() + " on " + printable(data) + ": " + std::to_string(counts.seen) +
-        (counts.seen == 1 ? " picture" : " pictures"));
+        (counts.seen == 1 ? " picture" : " pictures") + " on " + place.device + ", " +
+        place.precision);
   const auto line = [](const char* name, double here, double published) {
     char text[64];
     if (std::isnan(published))
@@ -164,8 +169,10 @@ void print_text(const Weights& weights, const std::string& data, const Counts& c
   line("acc@5", counts.acc5(), weights.acc5);
 }
 
-void print_object(const Weights& weights, const Counts& counts) {
+void print_object(const Weights& weights, const Place& place, const Counts& counts) {
   print_json({{"weights", weights.name()},
+              {"device", place.device},
+              {"precision", place.precision},
               {"pictures", counts.seen},
               {"acc@1", counts.acc1()},
               {"acc@5", counts.acc5()},
@@ -173,23 +180,24 @@ void print_object(const Weights& weights, const Counts& counts) {
                {{"dataset", weights.dataset}, {"acc@1", weights.acc1}, {"acc@5", weights.acc5}}}});
 }
 
-Status run_on(const Weights& weights, const Arguments& arguments, std::size_t batch_size) {
+Status run_on(const Weights& weights, const Arguments& arguments, inference::ModelSpec spec,
+              std::size_t batch_size) {
   if (weights.categories.empty())
     return Error{Code::kUnsupported,
                  weights.name() + " has no categories: it is no classifier, and has no accuracy",
                  "take another entry of " + std::string(weights.builder)};
   const std::string data = arguments.text("data");
   TV_ASSIGN_OR_RETURN(const std::vector<Sample> samples, read_dataset(data, weights.categories));
-  inference::ModelSpec spec;
   spec.weights = &weights;
   spec.weights_file = arguments.text("weights-file");
   TV_ASSIGN_OR_RETURN(const inference::ReadyModel ready,
                       inference::load_model(spec, fetch_options(arguments, weights.name())));
   TV_ASSIGN_OR_RETURN(const Counts counts, evaluate(weights, ready, samples, batch_size));
+  const Place place = place_of(spec, ready);
   if (arguments.has("json"))
-    print_object(weights, counts);
+    print_object(weights, place, counts);
   else
-    print_text(weights, data, counts);
+    print_text(weights, place, data, counts);
   return {};
 }
 
@@ -199,10 +207,13 @@ int run(const Arguments& arguments) {
     return report_usage(complete.error(), "evaluate");
   const auto batch_size = arguments.number("batch-size", 1, 4096);
   if (!batch_size) return report_usage(batch_size.error(), "evaluate");
+  inference::ModelSpec spec;
+  if (const Status place = choose_place(arguments, "fp32", spec); !place)
+    return report_usage(place.error(), "evaluate");
   const auto weights = resolve_weights(arguments.text("weights"));
   if (!weights) return report(weights.error());
-  const Status status =
-      run_on(**weights, arguments, static_cast<std::size_t>(batch_size->value_or(kBatchSize)));
+  const Status status = run_on(**weights, arguments, std::move(spec),
+                               static_cast<std::size_t>(batch_size->value_or(kBatchSize)));
   return status ? static_cast<int>(kOk) : report(status.error());
 }
 

@@ -1,5 +1,7 @@
 #include "tools/tvmodels/output.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -60,6 +62,10 @@ int report_usage(const Error& error, const char* command) {
 
 void warn(std::string_view text) {
   write_error("tvmodels: warning: " + std::string(text));
+}
+
+void note(std::string_view text) {
+  if (isatty(STDERR_FILENO) != 0) write_error("tvmodels: " + std::string(text));
 }
 
 void show_progress(std::string_view text) {

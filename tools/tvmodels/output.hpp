@@ -26,6 +26,9 @@ int report_usage(const Error& error, const char* command);
 /// "tvmodels: warning: ..." on standard error.
 void warn(std::string_view text);
 
+/// A line on standard error where that is a terminal: nothing that a program would read.
+void note(std::string_view text);
+
 /// Replaces the line on standard error that shows how far a download is. The next message, or the
 /// end, leaves it.
 void show_progress(std::string_view text);

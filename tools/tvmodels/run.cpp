@@ -18,8 +18,8 @@ constexpr Option kOptions[] = {
     kImageSizeOption,
     kOfflineOption,
     {"executor", "WHICH", "fused (default) or reference: plain operators, one by one"},
-    {"device", "WHERE", "auto (default: the first usable GPU, else the CPU), cpu, cuda, cuda:N"},
-    {"precision", "P", "auto (default: fp32 on the CPU, fp16 on a GPU), fp32, fp16 or bf16"},
+    kDeviceOption,
+    kPrecisionOption,
     {"input", "FILE", "float32 tensor [N, 3, H, W] saved by torch.save"},
     {"output", "FILE", "where the logits go: float32 tensor [N, classes] for torch.load"},
 };
