@@ -263,6 +263,16 @@ def test_a_damaged_picture_is_an_error_with_its_name(world, tmp_path, pictures):
         assert "cut.jpg" in result.stderr and result.stdout == ""
 
 
+@pytest.mark.parametrize("name", ["cat.tif", "cat.TIFF"])
+def test_a_tiff_picture_is_an_error_with_its_name(world, tmp_path, pictures, name):
+    """ImageFolder counts it."""
+    for folder in CATEGORIES:
+        (tmp_path / folder).mkdir()
+    Image.open(pictures[0]).convert("RGB").save(tmp_path / CATEGORIES[0] / name)
+    result = world.bad(1, "evaluate", "--weights", "Six_Weights.V1", "--data", tmp_path)
+    assert f"{name}: TIFF pictures are not supported" in result.stderr and "convert it to PNG" in result.stderr
+
+
 def test_weights_without_categories_have_no_accuracy(world, tmp_path):
     result = world.bad(1, "evaluate", "--weights", "VGG16_Weights.IMAGENET1K_FEATURES", "--data", tmp_path)
     assert "no categories" in result.stderr and "vgg16" in result.stderr

@@ -59,6 +59,99 @@ def animated(form, **options):
     return encoded(form, save_all=True, append_images=[picture().transpose(0), picture().transpose(1)], duration=200, **options)
 
 
+# torchvision.datasets.folder.IMG_EXTENSIONS, as Pillow writes them; test_jpeg.py has the JPEG ones.
+LOSSLESS = [
+    *(("PNG", {"mode": mode}) for mode in ("RGB", "L", "P", "1", "RGBA", "LA")),
+    *(("PPM", {"mode": mode}) for mode in ("RGB", "L")),  # *.ppm and *.pgm
+    *(("BMP", {"mode": mode}) for mode in ("RGB", "L", "P", "1", "RGBA")),
+    *(("WEBP", {"mode": mode, "lossless": True, "exact": True}) for mode in ("RGB", "L", "RGBA")),
+]
+
+
+@pytest.mark.parametrize("size", [(67, 45), (64, 3), (1, 1), (640, 480)])
+@pytest.mark.parametrize("form, options", LOSSLESS)
+def test_lossless(tmp_path, form, size, options):
+    assert_as_pillow(tmp_path, encoded(form, size=size, **options))
+
+
+def test_webp_with_loss(tmp_path):
+    assert_as_pillow(tmp_path, encoded("WEBP", quality=80))
+
+
+def test_ascii_and_comments(tmp_path):
+    pixels = np.asarray(picture()).ravel()
+    text = b"P3\n# a comment\n67 45\n255\n" + b" ".join(b"%d" % value for value in pixels)
+    assert_as_pillow(tmp_path, text)
+    assert_as_pillow(tmp_path, b"P2\n201 45\n255\n" + b" ".join(b"%d" % value for value in pixels))
+
+
+def upside_down(data):
+    """The rows of a BMP file of 24 bits from the top."""
+    offset = int.from_bytes(data[10:14], "little")
+    width, height = (int.from_bytes(data[at:at + 4], "little", signed=True) for at in (18, 22))
+    row = (3 * width + 3) // 4 * 4
+    rows = [data[offset + i * row:offset + (i + 1) * row] for i in range(height)]
+    return data[:22] + (-height).to_bytes(4, "little", signed=True) + data[26:offset] + b"".join(rows[::-1])
+
+
+def test_bmp_from_the_top(tmp_path):
+    data = upside_down(encoded("BMP"))
+    assert_as_pillow(tmp_path, data)
+    assert "cut off" in refusal(tmp_path, data[:-1])
+
+
+def test_bmp_of_the_first_version(tmp_path):
+    """Whose header has 12 bytes."""
+    data = encoded("BMP")
+    size = (67).to_bytes(2, "little") + (45).to_bytes(2, "little")
+    old = data[:10] + (26).to_bytes(4, "little") + (12).to_bytes(4, "little") + size + b"\1\0\x18\0" + data[54:]
+    assert_as_pillow(tmp_path, old)
+    assert "cut off" in refusal(tmp_path, old[:-1])
+
+
+def test_compressed_bmp_is_refused(tmp_path):
+    data = encoded("BMP", mode="P")
+    assert "compressed BMP" in refusal(tmp_path, data[:30] + b"\1" + data[31:])
+
+
+@pytest.mark.parametrize("form, options", [row for row in LOSSLESS if row[1]["mode"] in ("RGB", "P", "1") and row[0] != "PNG"])
+@pytest.mark.parametrize("part", [0.001, 0.03, 0.3, 0.9, 1])
+def test_cut_off(tmp_path, form, options, part):
+    """Also by one byte alone."""
+    data = encoded(form, size=(320, 240), **options)
+    text = refusal(tmp_path, data[:max(4, min(int(part * len(data)), len(data) - 1))])
+    assert "cannot be decoded" in text or "cut off" in text
+
+
+@pytest.mark.parametrize("form, name, options", [
+    ("TIFF", "TIFF", {}), ("TIFF", "TIFF", {"mode": "CMYK"}), ("TIFF", "TIFF", {"compression": "jpeg"}),
+    ("TIFF", "TIFF", {"big_tiff": True}), ("PPM", "PBM", {"mode": "1"}),
+])
+def test_what_no_element_decodes_right_is_refused(tmp_path, form, name, options):
+    text = refusal(tmp_path, encoded(form, **options))
+    assert f"{name} pictures are not supported" in text and "convert it to PNG" in text
+
+
+def test_tiff_of_the_other_byte_order_is_refused(tmp_path):
+    for start in (b"MM\0*", b"MM\0+"):
+        assert "TIFF pictures are not supported" in refusal(tmp_path, start + bytes(100))
+
+
+def test_animated_webp_is_refused(tmp_path):
+    text = refusal(tmp_path, animated("WEBP"))
+    assert "WebP" in text and "convert it to PNG" in text
+
+
+@pytest.mark.parametrize("form, element, package", [
+    ("WEBP", "webpdec", "bad"), ("PPM", "pnmdec", "bad"), ("BMP", "gdkpixbufdec", "good"), ("GIF", "gdkpixbufdec", "good"),
+])
+def test_a_missing_element_is_named(tmp_path, form, element, package):
+    (tmp_path / "empty").mkdir()
+    text = refusal(tmp_path, encoded(form), GST_PLUGIN_SYSTEM_PATH_1_0=str(tmp_path / "empty"),
+                   GST_REGISTRY=str(tmp_path / "registry"))
+    assert element in text and f"install gstreamer1.0-plugins-{package}" in text
+
+
 @pytest.mark.parametrize("size", [(67, 45), (1, 1), (640, 480)])
 @pytest.mark.parametrize("options", [{}, {"mode": "L"}, {"mode": "P"}, {"mode": "1"}, {"interlace": 0}])
 def test_gif(tmp_path, size, options):

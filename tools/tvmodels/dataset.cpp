@@ -15,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 using Categories = std::span<const std::string_view>;
 
-// torchvision.datasets.folder.IMG_EXTENSIONS
+// torchvision.datasets.folder.IMG_EXTENSIONS. TIFF is not decoded, but counts: such a picture is an
+// error where leaving it out would change the figure without a word.
 constexpr std::array<std::string_view, 9> kExtensions = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
                                                          ".pgm", ".tif",  ".tiff", ".webp"};
 

@@ -73,12 +73,23 @@ Error in_file(Error error, const std::string& path) {
   return error;
 }
 
-Status check_element(const PictureFormat& format, const std::string& path) {
-  if (ElementFactoryRef(gst_element_factory_find(format.element))) return {};
-  return Error{Code::kUnavailable,
-               path + ": " + format.name + " pictures need GStreamer's element " + format.element +
-                   ", which is not installed",
-               std::string("install ") + format.package + ", or convert it to PNG"};
+// Whether the format's element is there, and the file all there.
+Status check_picture(const PictureFormat& format, std::span<const std::uint8_t> head,
+                     const std::string& path) {
+  const std::string pictures = std::string(format.name) + " pictures ";
+  if (format.element == nullptr)
+    return Error{Code::kUnsupported, path + ": " + pictures + "are not supported",
+                 "convert it to PNG"};
+  if (!ElementFactoryRef(gst_element_factory_find(format.element)))
+    return Error{Code::kUnavailable,
+                 path + ": " + pictures + "need GStreamer's element " + format.element +
+                     ", which is not installed",
+                 std::string("install ") + format.package + ", or convert it to PNG"};
+  if (format.check_file == nullptr) return {};
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) info.st_size = 0;
+  const Status checked = format.check_file(head, static_cast<std::uint64_t>(info.st_size));
+  return checked ? checked : in_file(checked.error(), path);
 }
 
 // The buffer owns the pixels.
@@ -212,7 +223,7 @@ Result<Decoder> Decoder::open(const std::string& path) {
   const std::vector<std::uint8_t> head = head_of(path);
   if (is_jpeg(std::as_bytes(std::span(head)))) return open_jpeg(path);
   const PictureFormat* format = picture_format(head);
-  if (format) TV_RETURN_IF_ERROR(check_element(*format, path));
+  if (format) TV_RETURN_IF_ERROR(check_picture(*format, head, path));
   return open_stream(path, format);
 }
 

@@ -27,7 +27,8 @@ struct DecodedFrame {
 class Decoder {
  public:
   /// Initialises GStreamer on first use. Fails: NotFound, Unreadable (no such file, no regular
-  /// file, a damaged JPEG picture), Unavailable (a GStreamer plugin is missing).
+  /// file, a damaged JPEG or cut BMP picture), Unavailable (a GStreamer plugin is missing),
+  /// Unsupported (a format that no installed element decodes right).
   static Result<Decoder> open(const std::string& path);
 
   /// The next frame; nothing at the end of the stream. Fails: Unreadable with GStreamer's own
