@@ -274,7 +274,7 @@ def test_interrupted_download_leaves_nothing(world, server):
 
 
 def fields(text):
-    return {line.split(None, 1)[0]: line[10:] for line in text.splitlines()}
+    return {line.split(None, 1)[0]: line[12:] for line in text.splitlines()}
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -299,6 +299,14 @@ def test_verify_against_an_entry(world, tmp_path):
     found = fields(result.stdout)
     assert found["digest"] == "does not match" and found["fits"] == "resnet18 with 6 classes"
     assert sha256(other) in result.stderr and sha256(world.weights) in result.stderr
+
+
+def test_verify_has_labels_apart_from_values(world):
+    lines = world.bad(1, "verify", "six.pth", "--weights", "squeezenet1_1").stdout.splitlines()
+    assert "unexpected  conv1.weight" in lines and "missing     features.0.weight" in lines
+    assert f"file        {world.folder}/six.pth" in lines or "file        six.pth" in lines
+    labels = {"file", "size", "format", "tensors", "sha256", "weights", "digest", "fits", "missing", "unexpected"}
+    assert {line[:12].rstrip() for line in lines} == labels and all(line[11] == " " != line[12] for line in lines)
 
 
 def test_verify_lists_what_does_not_fit(world):

@@ -18,9 +18,11 @@ constexpr Option kOptions[] = {
     {"weights", "NAME", "the entry that the file should be"},
 };
 
+constexpr std::size_t kLabelWidth = 12;  // "unexpected" and two spaces
+
 void line(std::string_view name, std::string_view value) {
   std::string left(name);
-  left.resize(10, ' ');
+  left.resize(kLabelWidth, ' ');
   print(left + printable(value));
 }
 
