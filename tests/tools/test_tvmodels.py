@@ -74,7 +74,9 @@ def test_help_and_version(world):
     (["classify", "--every", "-1", "x.png"], "--every"),
     (["classify", "--top-k", "2x", "x.png"], '"2x"'),
     (["run", "--model", "resnet18", "--input", "x.pt"], "--output"),
-    (["run", "--input", "x.pt", "--output", "y.pt"], "--model"),
+    (["run", "--input", "x.pt", "--output", "y.pt"], "--model is missing"),
+    (["save", "--weights-file", "six.pth", "--output", "y.pt"], "--model is missing"),
+    (["save", "--weights", "DEFAULT", "--output", "y.pt"], "--model is missing"),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--executor", "slow"], '"slow"'),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--device", "tpu"], 'no device "tpu"'),
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--precision", "int4"], 'no precision "int4"'),
@@ -414,7 +416,11 @@ def test_saved_files_say_the_versions_of_their_modules(world, tmp_path):
 
 @pytest.mark.parametrize("arguments, words", [
     (["--model", "resnet19"], "resnet18"),
-    (["--model", "resnet18", "--weights", "ResNet50_Weights.DEFAULT"], "resnet50"),
+    (["--model", "resnet18", "--weights", "ResNet50_Weights.DEFAULT"],
+     "ResNet50_Weights.IMAGENET1K_V2 is for resnet50, not for resnet18"),
+    (["--weights", "ResNet18_Weights.V9"], "ResNet18_Weights"),
+    (["--weights", "ResNet18_Weights.DEFAULT", "--offline"], "resnet18-f37072fd.pth"),
+    (["--weights", "resnet18", "--offline"], "resnet18-f37072fd.pth"),
     (["--model", "resnet18", "--weights", "V9"], "nearest"),
     (["--model", "resnet18", "--weights-file", "six.pth"], "fc.weight [6, 512], expected [1000, 512]"),
     (["--model", "resnet18", "--weights-file", "six.pth"], "--num-classes 6"),
@@ -425,6 +431,15 @@ def test_saved_files_say_the_versions_of_their_modules(world, tmp_path):
 def test_save_fails(world, out, arguments, words):
     assert words in world.bad(1, "save", *arguments, "--output", out).stderr
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["Six_Weights.V1", "six_weights.default"])
+def test_an_entry_names_its_builder(world, tmp_path, batch, name):
+    world.good("save", "--weights", name, "--output", tmp_path / "s.pth")
+    models.resnet18(num_classes=6).load_state_dict(load(tmp_path / "s.pth"), strict=True)
+    for file, options in (("a.pt", []), ("b.pt", ["--model", "resnet18"])):
+        world.good("run", *options, "--weights", name, "--input", batch, "--output", tmp_path / file)
+    assert torch.equal(load(tmp_path / "a.pt"), load(tmp_path / "b.pt"))
 
 
 def test_unwritable_output(world, tmp_path):

@@ -32,10 +32,21 @@ Result<const Weights*> weights_of_model(const std::string& builder, const std::s
       "tvmodels show " + builder + " lists its weights"};
 }
 
+// Without --model the entry says whose it is; an entry alone does not.
+Result<const Weights*> weights_with_builder(const std::string& name, bool& usage) {
+  auto found = resolve_weights(name);
+  if (found || name.find('.') != std::string::npos) return found;
+  usage = true;
+  found.error().code = Code::kInvalidArgument;
+  found.error().hint = "--model is missing, or an entry's whole name";
+  return found;
+}
+
 // The model that the options ask for; `usage` tells a wrong call from a name that does not exist.
 Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage) {
   usage = true;
   TV_RETURN_IF_ERROR(arguments.at_most_one({"weights", "weights-file", "seed"}));
+  if (!arguments.has("weights")) TV_RETURN_IF_ERROR(arguments.require({"model"}));
   TV_ASSIGN_OR_RETURN(const auto classes, arguments.number("num-classes", 1, 1'000'000));
   TV_ASSIGN_OR_RETURN(const auto image_size, arguments.number("image-size", 1, 16384));
   TV_ASSIGN_OR_RETURN(const auto seed, arguments.seed("seed"));
@@ -55,7 +66,10 @@ Result<inference::ModelSpec> model_spec(const Arguments& arguments, bool& usage)
   spec.executor =
       executor == "fused" ? inference::Executor::kFused : inference::Executor::kReference;
   if (arguments.has("weights")) {
-    TV_ASSIGN_OR_RETURN(spec.weights, weights_of_model(spec.builder, arguments.text("weights")));
+    const std::string name = arguments.text("weights");
+    TV_ASSIGN_OR_RETURN(spec.weights, arguments.has("model") ? weights_of_model(spec.builder, name)
+                                                             : weights_with_builder(name, usage));
+    if (spec.builder.empty()) spec.builder = spec.weights->builder;
   }
   return spec;
 }

@@ -25,7 +25,7 @@ Result<std::vector<const Weights*>> entries_of(const std::string& name);
 
 /// Options that several commands have, as rows of a command's table.
 // clang-format off
-inline constexpr Option kModelOption = {"model", "NAME", "the builder (see tvmodels list)"};
+inline constexpr Option kModelOption = {"model", "NAME", "the builder (see tvmodels list; default: the one of --weights)"};
 inline constexpr Option kModelWeightsOption = {"weights", "NAME", "its weights: an entry's name, or the entry alone (\"DEFAULT\")"};
 inline constexpr Option kWeightsFileOption = {"weights-file", "FILE", "its weights: a local state dict"};
 inline constexpr Option kQuantizeOption = {"quantize", nullptr, "a quantized builder in int8; its own weights are int8 without this"};
@@ -37,9 +37,9 @@ inline constexpr Option kPrecisionOption = {"precision", "P", "auto (default: fp
 inline constexpr Option kOfflineOption = {"offline", nullptr, "never download"};
 // clang-format on
 
-/// The body of a command that opens one model: demands the options in `required`, --model among
-/// them, and hands the model that the options ask for, with how to fetch its weights, to `use`.
-/// Errors are reported. Returns an Exit.
+/// The body of a command that opens one model: demands the options in `required` and --model or
+/// --weights, and hands the model that the options ask for, with how to fetch its weights, to
+/// `use`. Errors are reported. Returns an Exit.
 int with_model(
     const char* command, const Arguments& arguments,
     std::initializer_list<std::string_view> required,

@@ -43,7 +43,7 @@ Status infer(const inference::ModelSpec& spec, const FetchOptions& options,
 }
 
 int run(const Arguments& arguments) {
-  return with_model("run", arguments, {"model", "input", "output"},
+  return with_model("run", arguments, {"input", "output"},
                     [&](const inference::ModelSpec& spec, const FetchOptions& options) {
                       return infer(spec, options, arguments.text("input"),
                                    arguments.text("output"));

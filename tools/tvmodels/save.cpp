@@ -32,7 +32,7 @@ Status save(inference::ModelSpec spec, const FetchOptions& options, const std::s
 }
 
 int run(const Arguments& arguments) {
-  return with_model("save", arguments, {"model", "output"},
+  return with_model("save", arguments, {"output"},
                     [&](inference::ModelSpec spec, const FetchOptions& options) {
                       return save(std::move(spec), options, arguments.text("output"));
                     });
