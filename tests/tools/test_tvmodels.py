@@ -85,6 +85,12 @@ def test_help_and_version(world):
     (["run", "--model", "resnet18", "--input", "x.pt", "--output", "y.pt", "--seed", "1", "--weights", "DEFAULT"],
      "exclude"),
     (["save", "--model", "resnet18"], "--output"),
+    (["run", "--model", "resnet18", "--input", "x.pt", "--output", "-"], '"./-"'),
+    (["run", "--model", "resnet18", "--input", "-", "--output", "y.pt"], '"./-"'),
+    (["save", "--model", "resnet18", "--output=-"], '"./-"'),
+    (["evaluate", "--weights", "resnet18", "--data", "-"], '"./-"'),
+    (["classify", "x.png", "-"], '"./-"'),
+    (["verify", "--", "-"], '"./-"'),
     (["preprocess", "--input", "x.pt", "--output", "y.pt"], "--weights"),
     (["preprocess", "--weights", "resnet18", "--input", "x.pt", "--output", "y.pt", "--backend", "cv"], '"cv"'),
     (["preprocess", "--weights", "resnet18", "--input", "x.pt", "--output", "y.pt", "--interpolation", "box"], '"box"'),
@@ -440,6 +446,13 @@ def test_an_entry_names_its_builder(world, tmp_path, batch, name):
     for file, options in (("a.pt", []), ("b.pt", ["--model", "resnet18"])):
         world.good("run", *options, "--weights", name, "--input", batch, "--output", tmp_path / file)
     assert torch.equal(load(tmp_path / "a.pt"), load(tmp_path / "b.pt"))
+
+
+def test_a_file_may_be_called_a_dash(world, tmp_path):
+    assert world.good("save", "--model", "squeezenet1_1", "--output", "./-", cwd=tmp_path) == ""
+    assert [p.name for p in tmp_path.iterdir()] == ["-"]
+    assert "squeezenet1_1" in world.good("verify", "./-", cwd=tmp_path)
+    assert '"-"' in world.bad(1, "show", "-").stderr  # no file: a name that there is not
 
 
 def test_unwritable_output(world, tmp_path):

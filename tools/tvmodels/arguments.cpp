@@ -24,6 +24,15 @@ std::string quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
+// "-" is no file: weights and tensors are read in any order and written at once when they are
+// whole, which pipes do not allow. A file of that name would be a surprise.
+Status check_file(std::string_view kind, std::string_view value) {
+  if (value != "-" || !(kind.starts_with("FILE") || kind == "PATH")) return {};
+  return Error{Code::kInvalidArgument,
+               "\"-\" does not stand for standard input or output: a file is needed",
+               "a file of that name is \"./-\""};
+}
+
 // All of `text` as a number of this type.
 template <typename Number>
 std::optional<Number> whole(std::string_view text) {
@@ -64,8 +73,9 @@ Result<Arguments> Arguments::parse(const Command& command, int argc, char** argv
     if (code == 1) {
       arguments.operands_.emplace_back(optarg);
     } else if (code == 0) {
-      arguments.values_[options[static_cast<std::size_t>(index)].name].emplace_back(
-          optarg != nullptr ? optarg : "");
+      const Option& known = options[static_cast<std::size_t>(index)];
+      if (known.value != nullptr) TV_RETURN_IF_ERROR(check_file(known.value, optarg));
+      arguments.values_[known.name].emplace_back(optarg != nullptr ? optarg : "");
     } else {
       const std::string typed = optopt > 0 && optopt < 256
                                     ? std::string("-") + static_cast<char>(optopt)
@@ -83,6 +93,8 @@ Result<Arguments> Arguments::parse(const Command& command, int argc, char** argv
   if (command.max_operands >= 0 && count > command.max_operands)
     return usage("too many operands: " +
                  quoted(arguments.operands_[static_cast<std::size_t>(command.max_operands)]));
+  for (const std::string& operand : arguments.operands_)
+    TV_RETURN_IF_ERROR(check_file(command.operands, operand));
   return arguments;
 }
 

@@ -18,7 +18,8 @@ namespace tv::cli {
 class Arguments {
  public:
   /// `argv` begins with the command's name. Options may stand anywhere; "--" ends them. Unambiguous
-  /// abbreviations are taken, as getopt_long does. Fails: InvalidArgument.
+  /// abbreviations are taken, as getopt_long does. Fails: InvalidArgument, for instance for "-" as
+  /// a file, that is where the help calls a value FILE or PATH.
   static Result<Arguments> parse(const Command& command, int argc, char** argv);
 
   const std::vector<std::string>& operands() const { return operands_; }
