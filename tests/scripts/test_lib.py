@@ -29,6 +29,20 @@ def shell(tmp_path):
     return call
 
 
+@pytest.mark.parametrize("name, said", [
+    ("none.mp4", "cannot read"), (".", "cannot read"), ("there.mp4", "this script sets up Debian"), ("", "this script sets up Debian"),
+])
+def test_the_demo_looks_for_the_video_first(tmp_path, name, said):
+    """It goes on to what is no Debian, so that nothing is installed here."""
+    (tmp_path / "there.mp4").write_text("video")
+    release = tmp_path / "os-release"
+    release.write_text("ID=other\n")
+    result = subprocess.run(["bash", LIBRARY.parent / "demo", *([tmp_path / name] if name else [])], capture_output=True,
+                            text=True, timeout=60, env={**os.environ, "TV_OS_RELEASE": str(release)})
+    assert result.returncode == 1 and result.stdout == "" and result.stderr.startswith(f"error: {said}"), result
+    assert said != "cannot read" or str(tmp_path) in result.stderr.splitlines()[0]
+
+
 NUMBERS = "for i in $(seq 40); do echo line $i; done"
 
 
