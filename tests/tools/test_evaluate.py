@@ -273,6 +273,14 @@ def test_a_tiff_picture_is_an_error_with_its_name(world, tmp_path, pictures, nam
     assert f"{name}: TIFF pictures are not supported" in result.stderr and "convert it to PNG" in result.stderr
 
 
+def test_no_thread_can_be_started(world, model, tmp_path, pictures):
+    data = write_list(tmp_path / "list.txt", pictures[:1], [0])
+    arguments = ["evaluate", "--weights", "Cats_Weights.V1", "--data", data, "--device", "cpu"]
+    environment = {"LD_PRELOAD": os.environ["TV_NO_THREADS"], "OMP_NUM_THREADS": "1"}
+    text = world.bad(1, *arguments, environment=environment).stderr
+    assert "cannot start a thread that decodes pictures: Resource temporarily unavailable" in text and "ulimit -u" in text
+
+
 def test_weights_without_categories_have_no_accuracy(world, tmp_path):
     result = world.bad(1, "evaluate", "--weights", "VGG16_Weights.IMAGENET1K_FEATURES", "--data", tmp_path)
     assert "no categories" in result.stderr and "vgg16" in result.stderr

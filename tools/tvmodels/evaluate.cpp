@@ -7,6 +7,7 @@
 #include <future>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <system_error>
 
 #include "elements/inference/engine.hpp"
 #include "elements/tvclassify/frame.hpp"
@@ -124,23 +125,36 @@ class Progress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+Error no_thread(const std::system_error& error) {
+  return {Code::kUnavailable,
+          std::string("cannot start a thread that decodes pictures: ") + error.code().message(),
+          "there are too many threads or too little memory: end other programs, or raise the limit "
+          "(ulimit -u, the container's limit of processes)"};
+}
+
 Result<Counts> evaluate(const Weights& weights, const inference::ReadyModel& ready,
                         const std::vector<Sample>& samples, std::size_t batch_size) {
   const auto batch_at = [&](std::size_t first) {
     return std::span(samples).subspan(first, std::min(batch_size, samples.size() - first));
   };
-  const auto load = [&](std::size_t first) {
-    return std::async(std::launch::async,
-                      [&, first] { return load_batch(batch_at(first), weights.preset); });
+  const auto load = [&](std::size_t first) -> Result<std::future<Result<Pixels>>> {
+    try {
+      return std::async(std::launch::async,
+                        [&, first] { return load_batch(batch_at(first), weights.preset); });
+    } catch (const std::system_error& error) {
+      return no_thread(error);
+    }
   };
   const std::int64_t side = weights.preset.crop_size;
   const Progress progress(samples.size());
   Counts counts;
   // The next batch is decoded while this one is in the network.
-  std::future<Result<Pixels>> next = load(0);
+  TV_ASSIGN_OR_RETURN(std::future<Result<Pixels>> next, load(0));
   for (std::size_t first = 0; first < samples.size(); first += batch_size) {
     TV_ASSIGN_OR_RETURN(const Pixels pixels, next.get());
-    if (first + batch_size < samples.size()) next = load(first + batch_size);
+    if (first + batch_size < samples.size()) {
+      TV_ASSIGN_OR_RETURN(next, load(first + batch_size));
+    }
     const std::span<const Sample> batch = batch_at(first);
     TV_ASSIGN_OR_RETURN(
         const std::vector<float> logits,
