@@ -45,8 +45,11 @@ static gboolean read_message(GstMessage* message, int* status) {
       return FALSE;
     case GST_MESSAGE_ERROR: {
       GError* error = NULL;
-      gst_message_parse_error(message, &error, NULL);
+      gchar* details = NULL; /* where and what: the path of a file that is not there */
+      gst_message_parse_error(message, &error, &details);
       g_printerr("%s: %s\n", GST_MESSAGE_SRC_NAME(message), error->message);
+      if (details) g_printerr("%s\n", details);
+      g_free(details);
       g_error_free(error);
       *status = 1;
       return FALSE;

@@ -62,7 +62,8 @@ def main():
         if message.type == Gst.MessageType.EOS:
             break
         if message.type == Gst.MessageType.ERROR:
-            error = f"{message.src.get_name()}: {message.parse_error()[0].message}"
+            fault, details = message.parse_error()  # the details have the path of a file that is not there
+            error = f"{message.src.get_name()}: {fault.message}\n{details or ''}".rstrip()
             break
         fields = message.get_structure()
         if fields.get_name() == "class-changed":

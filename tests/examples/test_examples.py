@@ -71,6 +71,11 @@ class Examples(unittest.TestCase):
         failed = self.run_example(*program, "Tiny_Weights.V2", status=1)
         self.assertIn("Tiny_Weights.V1", failed.stderr)
         self.assertNotIn("frame ", failed.stdout)
+        # A missing file is named.
+        absent = os.path.join(self.folder.name, "absent.avi")
+        failed = self.run_example(*program, WEIGHTS, absent, status=1)
+        self.assertIn("file: Resource not found", failed.stderr)
+        self.assertIn(f'"{absent}"', failed.stderr)
         # A missing plugin is named in one line.
         failed = self.run_example(*program, WEIGHTS, self.video, status=1, **self.core_only)
         self.assertRegex(failed.stderr, r'\A.*no element "decodebin".*\n\Z')
