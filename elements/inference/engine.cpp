@@ -170,13 +170,15 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
   TV_ASSIGN_OR_RETURN(const Placement placement,
                       place(spec.device, model.network->int8(), spec.precision));
 
-  LoadRequest request{.network = model.network,
-                      .tensors = nullptr,
-                      .seed = spec.seed,
-                      .executor = spec.executor,
-                      .device_index = placement.device.index,
-                      .precision = spec.precision,
-                      .cancelled = cancelled};
+  LoadRequest request{
+      .network = model.network,
+      .tensors = nullptr,
+      .seed = spec.seed,
+      .executor = spec.executor,
+      .device_index = placement.device.index,
+      .precision = spec.precision,
+      .without_values = model.weights ? model.weights->without_values : std::string_view(),
+      .cancelled = cancelled};
   ReadyModel ready{.model = nullptr,
                    .network = model.network,
                    .sha256 = {},

@@ -58,6 +58,8 @@ struct LoadRequest {
   Executor executor = Executor::kFused;
   int device_index = 0;
   Precision precision = Precision::kAuto;
+  /// Weights::without_values of the entry that the tensors are of: there NaN is no fault.
+  std::string_view without_values = {};
   /// Passes to run before kReference (nullptr: none). kFused chooses its own.
   graph::Graph (*passes)(graph::Graph) = nullptr;
   /// Asked between parameters, during load() only.
@@ -144,7 +146,7 @@ Result<Placement> place(const std::optional<Device>& device, bool int8 = false,
 
 /// Version of the interface above between the library and its modules; a module of another version
 /// is refused.
-inline constexpr int kBackendVersion = 3;
+inline constexpr int kBackendVersion = 4;
 /// Exported by a module under the name "tv_backend_open": returns nullptr when `version` is not its
 /// own.
 using BackendOpenFn = Backend* (*)(int version);

@@ -12,6 +12,7 @@
 #include "model_registry/hub/hub.hpp"
 #include "model_registry/io/openssl_pass.hpp"
 #include "model_registry/models/models.hpp"
+#include "model_registry/registry/registry.hpp"
 
 namespace tv {
 namespace {
@@ -77,6 +78,7 @@ Result<Choice> choose(const Settings& settings) {
   TV_ASSIGN_OR_RETURN(choice.selection, select(settings));
   const auto& [weights, builder, deprecation] = choice.selection;
   if (!is_runnable(builder)) return get_model(builder).error();
+  if (weights) TV_RETURN_IF_ERROR(check_classifier(*weights));
   TV_RETURN_IF_ERROR(check_precision(weights, settings.precision));
   TV_ASSIGN_OR_RETURN(choice.spec.device, inference::parse_device(settings.device));
   TV_ASSIGN_OR_RETURN(choice.recipe, recipe_of(choice.selection, settings));

@@ -125,7 +125,8 @@ void get_weights_info(const Snapshot& snapshot, GValue* value) {
 void get_available(const Snapshot&, GValue* value) {
   std::vector<std::string> names;
   for (const Weights* weights : all_weights())
-    if (is_runnable(weights->builder)) names.push_back(weights->name());
+    if (is_runnable(weights->builder) && check_classifier(*weights))
+      names.push_back(weights->name());
   g_value_take_boxed(value, make_strv(names));
 }
 
@@ -343,7 +344,7 @@ const Property kProperties[] = {
       "recipe, ...; nothing where there is no entry", GST_TYPE_STRUCTURE, kRead); }, nullptr, get_weights_info},
 
   {[] { return g_param_spec_boxed("available-weights", "Available weights",
-      "Every entry that this version can run, your own last", G_TYPE_STRV, kRead); }, nullptr, get_available},
+      "Every classifier that this version can run, your own last", G_TYPE_STRV, kRead); }, nullptr, get_available},
 
   {[] { return g_param_spec_boxed("stats", "Statistics",
       "Counters frames-in = ok + gap + skipped + failed + in-flight, flushed, {preprocess,queue,inference,total}-"

@@ -36,6 +36,14 @@ std::vector<const Weights*> all_weights() {
   return Catalog::global().all();
 }
 
+Status check_classifier(const Weights& weights) {
+  if (!weights.categories.empty()) return {};
+  const Weights* const better = builtin_default(weights.builder);
+  return Error{Code::kUnsupported,
+               weights.name() + " has no categories: its network is no classifier",
+               better ? "choose " + better->name() : ""};
+}
+
 std::vector<std::string> nearest_weights(std::string_view name, std::size_t count) {
   return Catalog::global().nearest(name, count);
 }

@@ -35,6 +35,10 @@ std::vector<std::string_view> list_models(std::span<const std::string_view> incl
 /// Every entry, torchvision's in its order, then the user's.
 std::vector<const Weights*> all_weights();
 
+/// Whether the entry's network tells classes, which the one of VGG16_Weights.IMAGENET1K_FEATURES
+/// does not. Fails: Unsupported, naming the builder's DEFAULT entry.
+Status check_classifier(const Weights& weights);
+
 /// Up to `count` names nearest to `name`, best first: case-folded edit distance in which letters
 /// that are still to be typed cost less than wrong ones (see typing_distance() in text.hpp).
 std::vector<std::string> nearest_weights(std::string_view name, std::size_t count = 3);

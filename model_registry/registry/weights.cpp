@@ -76,6 +76,11 @@ bool takes_one_size(const Weights& weights) {
   return weights.architecture == "VisionTransformer" || weights.architecture == "MaxVit";
 }
 
+bool lacks_values(std::string_view tensor, std::string_view without_values) {
+  return !without_values.empty() && tensor.starts_with(without_values) &&
+         tensor.substr(without_values.size()).starts_with('.');
+}
+
 MetaMap Weights::meta() const {
   std::vector<MetaMap::Item> items;
   if (num_params > 0) items.emplace_back("num_params", num_params);

@@ -96,6 +96,9 @@ struct Weights {
   std::string_view sha256 = {};
   Transforms preset = {};
   std::span<const std::string_view> categories = {};  ///< empty = None (VGG16 FEATURES)
+  /// Module whose tensors the file has without values, all of them NaN ("classifier" of VGG16
+  /// FEATURES, which is for feature extraction); else empty.
+  std::string_view without_values = {};
   std::int64_t num_params = 0;
   int min_size = 1;  ///< smallest height and width, pixels; the only one where takes_one_size()
   std::string_view dataset = "ImageNet-1K";  ///< what the accuracies were measured on
@@ -130,5 +133,8 @@ struct Weights {
 /// Whether the builder's network is made for images of one size, so that another size makes another
 /// network: Vision Transformers and MaxViT.
 bool takes_one_size(const Weights& weights);
+
+/// Whether a tensor, by its name, lies in a module without values (Weights::without_values).
+bool lacks_values(std::string_view tensor, std::string_view without_values);
 
 }  // namespace tv

@@ -60,7 +60,7 @@ constexpr Weights kRows[] = {
      .sha256 = "88682ab5",
      .preset = {.crop_size = 224,
                 .mean = {0.48235, 0.45882, 0.40784}, .std = {1.0 / 255, 1.0 / 255, 1.0 / 255}},
-     .num_params = 138357544, .min_size = 32,
+     .without_values = "classifier", .num_params = 138357544, .min_size = 32,
      .acc1 = kNotPublished, .acc5 = kNotPublished, .gflops = 15.47, .file_size_mib = 527.802,
      .recipe = kFeaturesRecipe, .docs = kFeaturesDocs},
     {.enum_name = "VGG16_BN_Weights", .entry = "IMAGENET1K_V1",

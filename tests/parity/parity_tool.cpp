@@ -109,32 +109,22 @@ Status build(Session& session, std::istream& args) {
   return {};
 }
 
-// The file's bytes live as long as the tensors that look at them: for one call.
 Status load(Session& session, std::istream& args) {
   std::string executor, device_name = "cpu", precision_name = "auto";
   args >> executor;
   if (std::string word; args >> word) device_name = word;
   if (std::string word; args >> word) precision_name = word;
-  TV_ASSIGN_OR_RETURN(const auto device, tv::inference::parse_device(device_name));
-  TV_ASSIGN_OR_RETURN(const auto precision, tv::inference::parse_precision(precision_name));
-  session.loaded.reset();  // the largest models fit into memory once
-  std::optional<tv::graph::BoundTensors> tensors;
-  if (!session.file.empty()) {
-    TV_ASSIGN_OR_RETURN(const tv::FileBytes file, tv::read_file(session.file));
-    TV_ASSIGN_OR_RETURN(const tv::Checkpoint checkpoint, tv::read_checkpoint(file));
-    TV_ASSIGN_OR_RETURN(tensors, tv::bind_checkpoint(checkpoint, *session.model.network));
-  }
-  TV_ASSIGN_OR_RETURN(const auto placement,
-                      tv::inference::place(device, session.model.network->int8(), precision));
-  const tv::inference::LoadRequest request{
-      .network = session.model.network,
-      .tensors = tensors ? &*tensors : nullptr,
+  tv::inference::ModelSpec spec{
+      .weights_file = session.file,
       .seed = session.seed,
       .executor = executor == "fused" ? Executor::kFused : Executor::kReference,
-      .device_index = placement.device.index,
-      .precision = precision};
+      .model = session.model};
+  if (session.file.empty()) spec.model->weights = nullptr;  // nothing is downloaded here
+  TV_ASSIGN_OR_RETURN(spec.device, tv::inference::parse_device(device_name));
+  TV_ASSIGN_OR_RETURN(spec.precision, tv::inference::parse_precision(precision_name));
   session.loaded.reset();  // the largest models fit into memory once
-  TV_ASSIGN_OR_RETURN(session.loaded, placement.backend->load(request));
+  TV_ASSIGN_OR_RETURN(auto ready, tv::inference::load_model(spec));
+  session.loaded = std::move(ready.model);
   return {};
 }
 

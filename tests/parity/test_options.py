@@ -6,6 +6,7 @@ with and without weights, and what is refused.
 Weights are numbers drawn here, which torchvision's own builders load in place of a download.
 """
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import warnings
 from unittest import mock
 
+import numpy as np
 import torch
 import torchvision
 from torchvision.models import get_model
@@ -259,6 +261,46 @@ class Options(Parity):
         tool("model", *words("vgg16", True, {"init_weights": True}))
         tool.close()
 
+    def file_of_features(self):
+        """Its file has NaN for the whole classifier, and is loaded all the same; no other NaN is, nor another's."""
+        torch.manual_seed(SEED)
+        with torch.device("meta"):
+            state = get_model("vgg16", init_weights=False).state_dict()
+        for name, tensor in state.items():
+            if name.startswith("classifier."):  # one number a tensor: the file is small
+                state[name] = torch.full((1,), torch.nan, dtype=torch.half).expand(tensor.shape)
+            else:
+                state[name] = 0.05 * torch.randn(tensor.shape).half()
+        torch.save(state, self.path("features.pt"))
+        model = build("vgg16", {}, {name: tensor.float() for name, tensor in state.items()}).eval()
+        x = torch.rand(1, 3, 32, 32)
+        with torch.inference_mode():
+            assert model(x).isnan().all() and not model.features(x).isnan().any()
+        tool = Tool(self.tool_path)
+        tool("model", *words("vgg16", True, {}))
+        tool("file", self.path("features.pt"))
+        tool("executor", "reference")
+        assert self.logits(tool, x, 1000).isnan().all()
+        self.same_numbers(tool, {name: tensor for name, tensor in model.state_dict().items() if "features" in name})
+        tool.close()
+        self.refused(["vgg16", 1000, "weights=VGG16_Weights.IMAGENET1K_V1"],
+                     "classifier.0.weight holds a NaN or an infinity", self.path("features.pt"))
+        state["features.7.bias"][3] = torch.nan
+        torch.save(state, self.path("features.pt"))
+        self.refused(words("vgg16", True, {}), "features.7.bias holds a NaN or an infinity", self.path("features.pt"))
+
+    def same_numbers(self, tool, wanted):
+        """Every bit of the tensors that are wanted, among others."""
+        found = {line.split(" ")[1]: json.loads(line.split(" ", 3)[3]) for line in tool("state", self.path("state"))}
+        data = np.memmap(self.path("state"), np.float32, "r")
+        offset, equal = 0, 0
+        for name, shape in found.items():
+            count = int(np.prod(shape))
+            if name in wanted:
+                equal += np.array_equal(data[offset:offset + count], wanted[name].reshape(-1).numpy())
+            offset += count
+        assert equal == len(wanted) > 0, f"{equal} of {len(wanted)} tensors are equal"
+
 
 def main(tool_path):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
@@ -275,7 +317,8 @@ def main(tool_path):
                   for builder in ("googlenet", "inception_v3")]
         cases += [("googlenet from a file", options.own_file, ("googlenet", ["aux1", "aux2"])),
                   ("inception_v3 from a file", options.own_file, ("inception_v3", ["AuxLogits"])),
-                  ("vgg16 features with other classes", options.features_of_vgg16, ())]
+                  ("vgg16 features with other classes", options.features_of_vgg16, ()),
+                  ("vgg16 features from a file", options.file_of_features, ())]
         available = subprocess.run([tool_path, "--list"], capture_output=True, text=True, check=True).stdout.split()
         cases += [(f"keywords of {builder}", options.keywords, (builder,)) for builder in available]
         failed = 0

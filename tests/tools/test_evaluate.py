@@ -283,7 +283,7 @@ def test_no_thread_can_be_started(world, model, tmp_path, pictures):
 
 def test_weights_without_categories_have_no_accuracy(world, tmp_path):
     result = world.bad(1, "evaluate", "--weights", "VGG16_Weights.IMAGENET1K_FEATURES", "--data", tmp_path)
-    assert "no categories" in result.stderr and "vgg16" in result.stderr
+    assert "no categories" in result.stderr and "VGG16_Weights.IMAGENET1K_V1" in result.stderr
 
 
 # ---- table -----------------------------------------------------------------------------------------------------

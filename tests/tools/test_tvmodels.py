@@ -344,6 +344,28 @@ def test_verify_refuses_numbers_that_loading_refuses(world, tmp_path, value, goo
     assert (result.returncode, "fc.weight holds a NaN or an infinity" in result.stderr) == ((0, False) if good else (1, True))
 
 
+def test_weights_without_categories_are_no_classifier(world):
+    result = world.bad(1, "classify", "six.pth", "--weights", "VGG16_Weights.IMAGENET1K_FEATURES")
+    assert "no classifier" in result.stderr and "choose VGG16_Weights.IMAGENET1K_V1" in result.stderr
+    assert not (world.folder / "torch").exists()  # nor has it been fetched
+
+
+@pytest.mark.parametrize("entry, spoilt, named", [
+    ("FEATURES", None, None), ("FEATURES", "features.28.bias", "features.28.bias"), ("V1", None, "classifier.0.weight")])
+def test_verify_knows_which_tensors_have_no_values(world, tmp_path, entry, spoilt, named):
+    with torch.device("meta"):
+        state = models.vgg16(init_weights=False).state_dict()
+    for name, tensor in state.items():  # half a number is enough for a fit, and one for many
+        value = torch.nan if name.startswith("classifier.") or name == spoilt else 0.5
+        state[name] = torch.full((1,), value, dtype=torch.half).expand(tensor.shape)
+    state["features.0.weight"] = torch.zeros(2 ** 24, dtype=torch.half)[:1728].view(64, 3, 3, 3)  # views reach 8 files
+    result = world.call("verify", save(tmp_path / "o.pth", state), "--weights", f"VGG16_Weights.IMAGENET1K_{entry}")
+    assert fields(result.stdout)["fits"] == "vgg16 with 1000 classes"
+    found = [line for line in result.stderr.splitlines() if "NaN" in line]
+    assert len(found) == (1 if named else 0) and all(f"tensor {named} holds" in line for line in found)
+    assert "is not the file of" in result.stderr
+
+
 def test_verify_refuses_what_is_no_weight_file(world, tmp_path):
     class Evil:
         def __reduce__(self):

@@ -162,6 +162,8 @@ int run(const Arguments& arguments) {
     return report_usage(place.error(), "classify");
   const auto weights = resolve_weights(arguments.text("weights", kDefaultWeights));
   if (!weights) return report(weights.error());
+  if (const Status classifier = check_classifier(**weights); !classifier)
+    return report(classifier.error());
   spec.weights = *weights;
   spec.weights_file = arguments.text("weights-file");
   auto ready = inference::load_model(spec, fetch_options(arguments, (*weights)->name()));

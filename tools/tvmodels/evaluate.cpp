@@ -196,10 +196,7 @@ void print_object(const Weights& weights, const Place& place, const Counts& coun
 
 Status run_on(const Weights& weights, const Arguments& arguments, inference::ModelSpec spec,
               std::size_t batch_size) {
-  if (weights.categories.empty())
-    return Error{Code::kUnsupported,
-                 weights.name() + " has no categories: it is no classifier, and has no accuracy",
-                 "take another entry of " + std::string(weights.builder)};
+  TV_RETURN_IF_ERROR(check_classifier(weights));
   const std::string data = arguments.text("data");
   TV_ASSIGN_OR_RETURN(const std::vector<Sample> samples, read_dataset(data, weights.categories));
   spec.weights = &weights;

@@ -79,13 +79,16 @@ void show_misfit(const graph::Misfit& misfit) {
     for (const std::string& name : *names) line(what, name);
 }
 
-// Loading refuses a network whose results would be none.
-int check_numbers(const FileBytes& file, const Checkpoint& checkpoint) {
-  for (const auto& [name, value] : checkpoint.entries)
-    if (const TensorView* tensor = value.tensor(); tensor && has_nonfinite(*tensor))
+// Loading refuses a network whose results would be none, unless its entry is one.
+int check_numbers(const FileBytes& file, const graph::BoundTensors& tensors,
+                  const graph::Network& network, const Weights& weights) {
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string& name = network.parameters()[i].name;
+    if (tensors[i].data && has_nonfinite(tensors[i]) && !lacks_values(name, weights.without_values))
       return report({Code::kBadCheckpoint,
                      file.path + ": tensor " + name + " holds a NaN or an infinity",
                      "it cannot be loaded: train it again, or take an earlier checkpoint"});
+  }
   return kOk;
 }
 
@@ -103,7 +106,9 @@ int check_fit(const FileBytes& file, const Checkpoint& checkpoint, const Weights
     return report(bound.error());
   }
   line("fits", architecture);
-  return check_numbers(file, checkpoint);
+  const auto network = network_of_file(checkpoint, model->network);  // as bind_checkpoint() has it
+  if (!network) return report(network.error());
+  return check_numbers(file, *bound, graph::bound_network(*bound, **network), weights);
 }
 
 int run(const Arguments& arguments) {

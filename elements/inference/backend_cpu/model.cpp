@@ -140,9 +140,11 @@ Result<Parameters> parameters_of(const LoadRequest& request) {
                              request.cancelled);
   }
   const graph::Network& file = graph::bound_network(*request.tensors, network);
-  if (&file == &network) return bound_parameters(network, *request.tensors, request.cancelled);
-  TV_ASSIGN_OR_RETURN(const Parameters floats,
-                      bound_parameters(file, *request.tensors, request.cancelled));
+  if (&file == &network)
+    return bound_parameters(network, *request.tensors, request.without_values, request.cancelled);
+  TV_ASSIGN_OR_RETURN(
+      const Parameters floats,
+      bound_parameters(file, *request.tensors, request.without_values, request.cancelled));
   return converted_parameters(network, floats, request.cancelled);
 }
 

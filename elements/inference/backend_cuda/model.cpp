@@ -271,7 +271,8 @@ void set_arithmetic() {
 
 Result<Parameters> parameters_of(const LoadRequest& request) {
   const graph::Network& network = *request.network;
-  if (request.tensors) return bound_parameters(network, *request.tensors, request.cancelled);
+  if (request.tensors)
+    return bound_parameters(network, *request.tensors, request.without_values, request.cancelled);
   return random_parameters(network, at::detail::createCPUGenerator(request.seed),
                            request.cancelled);
 }

@@ -13,6 +13,8 @@
 #include <memory>
 #include <numeric>
 
+#include "model_registry/registry/weights.hpp"
+
 namespace tv::inference {
 namespace {
 
@@ -117,7 +119,8 @@ bool is_range(const graph::Network& network, const graph::Parameter& declared) {
 
 // "" for what can be computed with.
 std::string_view value_problem(const graph::Network& network, const graph::Parameter& declared,
-                               const at::Tensor& tensor) {
+                               std::string_view without_values, const at::Tensor& tensor) {
+  if (lacks_values(declared.name, without_values)) return "";
   if (!is_range(network, declared) && !all_finite(tensor)) return "holds a NaN or an infinity";
   if (declared.name.ends_with("running_var") && any_negative(tensor))
     return "holds a negative variance";
@@ -206,7 +209,7 @@ at::Tensor empty_parameter(const Shape& shape, DType dtype) {
 
 Result<Parameters> bound_parameters(const graph::Network& network,
                                     const graph::BoundTensors& tensors,
-                                    const CancelCheck& cancelled) {
+                                    std::string_view without_values, const CancelCheck& cancelled) {
   Parameters parameters;
   parameters.reserve(tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -223,7 +226,8 @@ Result<Parameters> bound_parameters(const graph::Network& network,
     if (tensor.numel() != elements(declared.shape))
       return bad_values(network, declared.name, "was bound to another network");
     tensor = tensor.view(declared.shape);
-    if (const std::string_view problem = value_problem(network, declared, tensor); !problem.empty())
+    if (const std::string_view problem = value_problem(network, declared, without_values, tensor);
+        !problem.empty())
       return bad_values(network, declared.name, problem);
     parameters.push_back(std::move(tensor));
   }

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,11 +19,12 @@ namespace tv::inference {
 /// In Network::parameters() order, contiguous.
 using Parameters = std::vector<at::Tensor>;
 
-/// Copies of a file's tensors, in the parameters' own types. Fails: BadCheckpoint naming the tensor
-/// that holds an infinity or a NaN, or the variance that is negative; Cancelled, asked before each
-/// parameter.
+/// Copies of a file's tensors, in the parameters' own types. `without_values`: a module that may
+/// hold NaN, empty for none. Fails: BadCheckpoint naming the tensor that holds an infinity or a
+/// NaN, or the variance that is negative; Cancelled, asked before each parameter.
 Result<Parameters> bound_parameters(const graph::Network& network,
                                     const graph::BoundTensors& tensors,
+                                    std::string_view without_values = {},
                                     const CancelCheck& cancelled = {});
 
 /// A parameter that a pass asks for, computed in float64 and rounded once to float32. `id`: from

@@ -340,6 +340,8 @@ START_TEST(read_only_properties_before_any_start) {
   ck_assert(g_strv_contains(texts, "ResNet50_Weights.IMAGENET1K_V2"));
   ck_assert(g_strv_contains(texts, "Tiny_Weights.V1"));
   ck_assert(!g_strv_contains(texts, "resnet50"));
+  ck_assert(g_strv_contains(texts, "VGG16_Weights.IMAGENET1K_V1"));
+  ck_assert(!g_strv_contains(texts, "VGG16_Weights.IMAGENET1K_FEATURES"));
   g_strfreev(texts);
   gst_object_unref(element);
 }

@@ -70,6 +70,8 @@ START_TEST(rows_hold_their_promises) {
     const bool features = row->name() == "VGG16_Weights.IMAGENET1K_FEATURES";
     ck_assert(features == std::isnan(row->acc1) && features == std::isnan(row->acc5));
     ck_assert(features == row->categories.empty());
+    ck_assert(features == !row->without_values.empty());
+    ck_assert(features == !tv::check_classifier(*row));
     if (!features) ck_assert(row->acc1 > 50 && row->acc1 < row->acc5 && row->acc5 < 99);
   }
   ck_assert_uint_eq(names.size(), 129);
@@ -363,6 +365,20 @@ START_TEST(meta_in_order) {
 }
 END_TEST
 
+START_TEST(an_entry_says_which_tensors_have_no_values) {
+  const tv::Weights& features = weights_of("VGG16_Weights.IMAGENET1K_FEATURES");
+  ck_assert(tv::lacks_values("classifier.0.weight", features.without_values));
+  for (const char* name : {"features.0.weight", "classifier", "classifiers.0.weight", ""})
+    ck_assert_msg(!tv::lacks_values(name, features.without_values), "%s", name);
+  const tv::Weights& others = weights_of("VGG16_Weights.IMAGENET1K_V1");
+  ck_assert(!tv::lacks_values("classifier.0.weight", others.without_values));
+  const tv::Status refused = tv::check_classifier(features);
+  ck_assert(refused.error().code == tv::Code::kUnsupported);
+  ck_assert(contains(refused.error().text(), "VGG16_Weights.IMAGENET1K_FEATURES"));
+  ck_assert(contains(refused.error().text(), "choose VGG16_Weights.IMAGENET1K_V1"));
+}
+END_TEST
+
 }  // namespace
 
 int main() {
@@ -376,5 +392,5 @@ int main() {
       nearest_names_first, nearest_names_are_those_of_the_least_distance, distances,
       distances_stop_no_sooner_than_asked, lists_models, matches_patterns,
       lists_entries_of_a_builder, transforms_take_overrides, transforms_describe_themselves,
-      meta_by_key, meta_in_order);
+      meta_by_key, meta_in_order, an_entry_says_which_tensors_have_no_values);
 }
