@@ -48,7 +48,8 @@ struct Checkpoint {
 /// the file's size; memory at most the file plus 64 MiB.
 ///
 /// What is read: dicts and ordered dicts (keys: strings, integers), lists, tuples, tensors,
-/// parameters, quantised tensors, numbers of 64 bits, bools, strings, None, dtypes. Lists and
+/// parameters, quantised tensors, numbers of 64 bits, bools, strings, None, dtypes; an
+/// argparse.Namespace, as training scripts save theirs, is read as None. Lists and
 /// tuples that hold a dict are flattened by position ("optimizer.param_groups.0.lr"). Storages of
 /// any device come to the CPU. Limits: 64 levels, 1048576 values, names of 4096 bytes, strings of 1
 /// MiB; all views together reach at most 8 times the file plus 64 MiB (expanded tensors count in

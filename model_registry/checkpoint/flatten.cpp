@@ -148,6 +148,7 @@ Result<CheckpointValue> Flattener::convert(const Value& value, int depth) {
   TV_RETURN_IF_ERROR(visit(depth));
   switch (value.kind) {
     case Kind::kNone:
+    case Kind::kObject:
       return CheckpointValue{};
     case Kind::kBool:
       return CheckpointValue{value.integer != 0};

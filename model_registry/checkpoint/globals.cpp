@@ -16,6 +16,7 @@ constexpr std::array kGlobals = {
     GlobalRow{"torch.nn.parameter", "Parameter",           GlobalId::kParameter},
     GlobalRow{"torch",              "per_tensor_affine",   GlobalId::kPerTensorAffine},
     GlobalRow{"torch",              "per_channel_affine",  GlobalId::kPerChannelAffine},
+    GlobalRow{"argparse",           "Namespace",           GlobalId::kNamespace},
     GlobalRow{"torch",      "FloatStorage",    GlobalId::kStorageType, DType::kFloat32},
     GlobalRow{"torch",      "DoubleStorage",   GlobalId::kStorageType, DType::kFloat64},
     GlobalRow{"torch",      "HalfStorage",     GlobalId::kStorageType, DType::kFloat16},

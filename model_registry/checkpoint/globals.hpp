@@ -19,6 +19,7 @@ enum class GlobalId : std::uint8_t {
   kParameter,
   kPerTensorAffine,
   kPerChannelAffine,
+  kNamespace,    ///< argparse's: an object that is never looked into
   kStorageType,  ///< with the dtype of its elements
   kDType,        ///< with itself
 };

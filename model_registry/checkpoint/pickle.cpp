@@ -112,9 +112,9 @@ std::string opcode_text(std::uint8_t code) {
 }
 
 std::string_view kind_text(Kind kind) {
-  constexpr std::array<std::string_view, 11> kTexts = {
+  constexpr std::array<std::string_view, 12> kTexts = {
       "None",   "a bool", "an integer", "a float",   "a string", "a tuple",
-      "a list", "a dict", "a global",   "a storage", "a tensor"};
+      "a list", "a dict", "a global",   "a storage", "a tensor", "an object"};
   return kTexts[static_cast<std::size_t>(kind)];
 }
 

@@ -46,6 +46,8 @@ Result<Value> TensorMaker::make(const Value& callable, const Value& args, std::u
       return make_parameter(args, 2, at);
     case GlobalId::kSize:
       return make_size(args, at);
+    case GlobalId::kNamespace:
+      return make_namespace(args, at);
     default:
       break;
   }
@@ -95,6 +97,14 @@ Result<Value> TensorMaker::make_size(const Value& args, std::uint64_t at) {
     if (heap_.item(sizes, i).kind != Kind::kInt)
       return refuse(place_, at, "torch.Size of something but integers");
   return sizes;
+}
+
+// The arguments of a training script lie beside its weights. Its attributes come by BUILD, and are
+// dropped there.
+Result<Value> TensorMaker::make_namespace(const Value& args, std::uint64_t at) const {
+  if (args.length != 0)
+    return refuse(place_, at, count_text("argparse.Namespace", args.length, "0"));
+  return Value::of_object(Kind::kObject, 0);
 }
 
 // torch._utils._rebuild_parameter(tensor, requires_grad, hooks), torch.nn.Parameter(tensor[,
@@ -270,7 +280,8 @@ Status TensorMaker::check_per_channel(const TensorRef& tensor, std::uint64_t at)
 }
 
 Status TensorMaker::set_state(const Value& target, const Value& state, std::uint64_t at) {
-  if (target.kind != Kind::kDict || !heap_.dicts[target.index].ordered)
+  const bool ordered = target.kind == Kind::kDict && heap_.dicts[target.index].ordered;
+  if (!ordered && target.kind != Kind::kObject)
     return refuse(
         place_, at,
         "refused BUILD on " + std::string(kind_text(target.kind)) + ", expected an ordered dict",
@@ -278,6 +289,7 @@ Status TensorMaker::set_state(const Value& target, const Value& state, std::uint
   if (state.kind != Kind::kDict)
     return refuse(place_, at,
                   "BUILD with " + std::string(kind_text(state.kind)) + ", expected a dict");
+  if (!ordered) return {};
   constexpr std::size_t kMaxAttributes =
       16;  // one dict can be named by many BUILDs: keep each of them short
   if (heap_.dicts[state.index].items.size() > kMaxAttributes)

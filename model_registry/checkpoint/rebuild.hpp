@@ -32,6 +32,7 @@ class TensorMaker final : public ObjectMaker {
   };
   Result<Value> make_ordered_dict(const Value& args, std::uint64_t at);
   Result<Value> make_tensor(const Value& args, bool quantized, std::uint64_t at);
+  Result<Value> make_namespace(const Value& args, std::uint64_t at) const;
   Result<Value> make_size(const Value& args, std::uint64_t at);
   Result<Value> make_parameter(const Value& args, std::size_t max_args, std::uint64_t at);
   Status check_view(const Storage& storage, const TensorRef& tensor, std::uint64_t at) const;

@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
   kGlobal,
   kStorage,
   kTensor,
+  kObject,  ///< one whose contents nobody needs; it has none
 };
 
 /// For messages: "a dict".

@@ -10,7 +10,9 @@
 namespace tv::graph {
 namespace {
 
+// What wraps a network, and the key of its state dict in the file of a training script.
 constexpr std::string_view kPrefixes[] = {"module.", "model.", "state_dict.", "model_state_dict."};
+constexpr std::string_view kKeys[] = {"model.", "state_dict.", "model_state_dict."};
 constexpr std::size_t kListed = 5;
 
 using Index = std::map<std::string_view, const Parameter*>;
@@ -22,30 +24,46 @@ Index index_of(const Network& network) {
   return index;
 }
 
-bool all_begin_with(const Checkpoint& checkpoint, std::size_t from, std::string_view prefix) {
-  return std::all_of(checkpoint.entries.begin(), checkpoint.entries.end(), [&](const auto& entry) {
-    return std::string_view(entry.first).substr(from).starts_with(prefix);
-  });
-}
-
-bool any_known(const Checkpoint& checkpoint, std::size_t from, const Index& index) {
-  return std::any_of(checkpoint.entries.begin(), checkpoint.entries.end(), [&](const auto& entry) {
-    return index.contains(std::string_view(entry.first).substr(from));
-  });
-}
-
-// How many leading characters of every name belong to wrappers.
-std::size_t wrapper_length(const Checkpoint& checkpoint, const Index& index) {
-  std::size_t length = 0;
-  if (checkpoint.entries.empty()) return length;
-  while (!any_known(checkpoint, length, index)) {
-    const auto* prefix =
-        std::find_if(std::begin(kPrefixes), std::end(kPrefixes),
-                     [&](std::string_view p) { return all_begin_with(checkpoint, length, p); });
-    if (prefix == std::end(kPrefixes)) return length;
-    length += prefix->size();
+// Of the entries that begin with `outer`, how many go on with `inner`: none, some, all.
+enum class Share : std::uint8_t { kNone, kSome, kAll };
+Share share_of(const Checkpoint& checkpoint, std::string_view outer, std::string_view inner) {
+  std::size_t all = 0, found = 0;
+  for (const auto& [full_name, value] : checkpoint.entries) {
+    const std::string_view name = full_name;
+    if (!name.starts_with(outer)) continue;
+    ++all;
+    if (name.substr(outer.size()).starts_with(inner)) ++found;
   }
-  return length;
+  if (found == 0) return Share::kNone;
+  return found == all ? Share::kAll : Share::kSome;
+}
+
+bool any_known(const Checkpoint& checkpoint, std::string_view prefix, const Index& index) {
+  return std::any_of(checkpoint.entries.begin(), checkpoint.entries.end(), [&](const auto& entry) {
+    const std::string_view name = entry.first;
+    return name.starts_with(prefix) && index.contains(name.substr(prefix.size()));
+  });
+}
+
+// The characters that come before every name of the network: wrappers, within the key under which a
+// training script keeps the network beside other things.
+std::string wrapper_of(const Checkpoint& checkpoint, const Index& index) {
+  std::string prefix;
+  while (!any_known(checkpoint, prefix, index)) {
+    const auto is = [&](Share share) {
+      return [&checkpoint, &prefix, share](std::string_view next) {
+        return share_of(checkpoint, prefix, next) == share;
+      };
+    };
+    const auto* next = std::ranges::find_if(kPrefixes, is(Share::kAll));
+    if (next == std::end(kPrefixes)) {
+      if (!prefix.empty()) return prefix;
+      next = std::ranges::find_if(kKeys, is(Share::kSome));
+      if (next == std::end(kKeys)) return prefix;
+    }
+    prefix += *next;
+  }
+  return prefix;
 }
 
 bool fits(DType found, DType expected) {
@@ -94,14 +112,15 @@ void look_at_head(const Parameter& parameter, const TensorView& tensor, int num_
 
 Comparison compare_all(const Checkpoint& checkpoint, const Network& network) {
   const Index index = index_of(network);
-  const std::size_t prefix = wrapper_length(checkpoint, index);
+  const std::string prefix = wrapper_of(checkpoint, index);
   Comparison result{.network = &network, .misfit = {}, .tensors = {}};
   Misfit& misfit = result.misfit;
   bool only_head = true;
   const NamedValues entries =
       network.int8() ? unpacked_entries(checkpoint) : plain_entries(checkpoint);
   for (const auto& [full_name, value] : entries) {
-    const std::string_view name = std::string_view(full_name).substr(prefix);
+    if (!full_name.starts_with(prefix)) continue;  // the optimizer's state, and the like
+    const std::string_view name = std::string_view(full_name).substr(prefix.size());
     auto found = index.find(name);
     if (found == index.end()) found = index.find(network.current_name(name));
     if (found == index.end() || result.tensors.contains(found->second->name)) {
@@ -153,13 +172,39 @@ void append_list(std::string& text, std::string_view label, const std::vector<st
   if (items.size() > kListed) text += std::string(separator) + "...";
 }
 
-Error misfit_error(const Misfit& misfit, const Network& network) {
+// The names of a file of a larger network that has this one as a part, "backbone.": what comes
+// before the network's own in all of them; "" for nothing.
+std::string common_prefix(const Checkpoint& checkpoint, const Network& network) {
+  const Index index = index_of(network);
+  const std::string outer = wrapper_of(checkpoint, index);
+  if (checkpoint.entries.empty() || any_known(checkpoint, outer, index)) return "";
+  const auto first = std::ranges::find_if(checkpoint.entries, [&](const auto& entry) {
+    return std::string_view(entry.first).starts_with(outer);
+  });
+  const std::string_view name = std::string_view(first->first).substr(outer.size());
+  for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) {
+    const std::string_view inner = name.substr(0, dot + 1);
+    if (share_of(checkpoint, outer, inner) != Share::kAll) return "";
+    if (any_known(checkpoint, outer + std::string(inner), index)) return std::string(inner);
+  }
+  return "";
+}
+
+std::string hint_of_prefix(const Checkpoint& checkpoint, const Network& network) {
+  const std::string prefix = common_prefix(checkpoint, network);
+  if (prefix.empty()) return "";
+  const std::string part = prefix.substr(0, prefix.size() - 1);
+  return "all names begin with \"" + prefix + "\": save the state dict of that part, model." +
+         part + ".state_dict()";
+}
+
+Error misfit_error(const Checkpoint& checkpoint, const Misfit& misfit, const Network& network) {
   std::string lists;
   append_list(lists, "missing", misfit.missing, ", ");
   append_list(lists, "unexpected", misfit.unexpected, ", ");
   append_list(lists, "of another shape", misfit.shapes, ", ");
   append_list(lists, "of another type", misfit.types, ", ");
-  std::string hint;
+  std::string hint = hint_of_prefix(checkpoint, network);
   if (misfit.other_num_classes > 0) {
     const std::string classes = std::to_string(misfit.other_num_classes);
     // The weights name is all that an element's user can set; the other two ways have a number.
@@ -180,9 +225,8 @@ const Network& bound_network(const BoundTensors& tensors, const Network& network
 }
 
 std::optional<std::int64_t> root_version(const Checkpoint& checkpoint, const Network& network) {
-  std::string root;
-  if (const std::size_t length = wrapper_length(checkpoint, index_of(network)); length > 0)
-    root = checkpoint.entries.front().first.substr(0, length - 1);  // without the dot
+  std::string root = wrapper_of(checkpoint, index_of(network));
+  if (!root.empty()) root.pop_back();  // the dot
   const auto found = checkpoint.versions.find(root);
   return found == checkpoint.versions.end() ? std::optional<std::int64_t>() : found->second;
 }
@@ -193,7 +237,7 @@ Misfit compare(const Checkpoint& checkpoint, const Network& network) {
 
 Result<BoundTensors> bind(const Checkpoint& checkpoint, const Network& network) {
   const Comparison comparison = compare_forms(checkpoint, network);
-  if (!comparison.misfit.empty()) return misfit_error(comparison.misfit, network);
+  if (!comparison.misfit.empty()) return misfit_error(checkpoint, comparison.misfit, network);
   BoundTensors bound;
   bound.reserve(comparison.network->parameters().size());
   for (const Parameter& parameter : comparison.network->parameters()) {

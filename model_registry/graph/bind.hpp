@@ -35,7 +35,10 @@ std::optional<std::int64_t> root_version(const Checkpoint& checkpoint, const Net
 ///  - a file all of whose names begin with one of the prefixes "module.", "model.", "state_dict.",
 ///  "model_state_dict."
 ///    (as data-parallel wrappers and training scripts leave them): that prefix, and only that one,
-///    is taken off, again while this holds and no name is known.
+///    is taken off, again while this holds and no name is known;
+///  - the file of a training script, a dict with the state dict as "model", "state_dict" or
+///  "model_state_dict" (the first of them that it has): all else in it ("optimizer", "epoch",
+///  "model_ema") is passed over.
 /// Fails: BadCheckpoint with the numbers and the first five of all missing, unexpected, mis-shaped
 /// and mis-typed names at once. tv::bind_checkpoint (models.hpp) does the same and adds the builder
 /// that the file looks like.

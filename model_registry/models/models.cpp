@@ -152,9 +152,20 @@ Error bad_version(const Checkpoint& checkpoint, const models::ModelRow& row,
               newest + "}}"};
 }
 
+Status check_state_dict(const Checkpoint& checkpoint) {
+  const bool bare = checkpoint.entries.size() == 1 && checkpoint.entries.front().first.empty();
+  if (!bare || !checkpoint.entries.front().second.tensor()) return {};
+  return Error{Code::kBadCheckpoint,
+               "the file holds a single tensor " +
+                   shape_text(checkpoint.entries.front().second.tensor()->sizes) +
+                   ", expected a state dict",
+               "save model.state_dict()"};
+}
+
 // The network of an older file, nullptr for today's.
 Result<std::shared_ptr<const graph::Network>> older_network(const Checkpoint& checkpoint,
                                                             const graph::Network& network) {
+  TV_RETURN_IF_ERROR(check_state_dict(checkpoint));
   std::shared_ptr<const graph::Network> older;
   const models::ModelRow* const row = find_row(network.builder());
   if (!row || row->file_version == 0) return older;

@@ -31,6 +31,9 @@ PICKLES = {
     "size": call("torch.Size", many(ints((1, 2)))),
     "expanded": tensor(size=(4, 6), stride=(0, 1)),
     "numbers": b"](J\xff\xff\xff\xffM\xff\xff\x8a\x08" + b"\xff" * 8 + b"U\x01aT\x01\x00\x00\x00be",
+    "training": b"}(" + text("model") + state_dict(w=tensor()) + text("args") + global_("argparse.Namespace") + b")\x81}"
+                + text("lr") + real(0.1) + b"sb" + text("optimizer") + b"}" + text("state") + b"}" + integer(0) + b"}"
+                + text("step") + tensor() + b"sssu",
     "os.system": call("os.system", many(text("x"))),
 }
 

@@ -32,7 +32,7 @@ FORBIDDEN = [
     "builtins.exec", "__builtin__.eval", "importlib.import_module", "torch.load", "torch.hub.load",
     "torch.jit.load", "torch.storage._load_from_bytes", "torch._utils._rebuild_wrapper_subclass",
     "torch._utils._rebuild_device_tensor_from_numpy", "numpy.core.multiarray._reconstruct", "functools.partial",
-    "collections.Counter", "argparse.Namespace", "torch._tensor._rebuild_from_type_v2", "runpy._run_code",
+    "collections.Counter", "argparse.ArgumentParser", "argparse.Namespace.__init__", "torch._tensor._rebuild_from_type_v2", "runpy._run_code",
     "pty.spawn", "webbrowser.open", "torch._utils.__builtins__", "torch._utils._rebuild_tensor_v2.__globals__",
 ]
 
@@ -118,6 +118,25 @@ def machine():
     yield "root is a function", zp(global_("torch._utils._rebuild_tensor")), "refused a function or class as a value"
     yield "root is a storage", zp(storage()), "refused a storage as a value"
 
+    namespace = global_("argparse.Namespace")
+    made = namespace + b")\x81"
+    yield "Namespace with arguments", zp(namespace + many(text("x")) + b"R"), "argparse.Namespace with 1 arguments"
+    yield "BUILD of a Namespace with a list", zp(made + b"]b"), "BUILD with a list, expected a dict"
+    yield "BUILD of a Namespace with a pair", zp(made + b"N}\x86b"), "BUILD with a tuple, expected a dict"
+    yield "BUILD of a Namespace with a Namespace", zp(made + made + b"b"), "BUILD with an object, expected a dict"
+    yield "BUILD of the class Namespace", zp(namespace + b"}b"), "refused BUILD on a global"
+    yield "function in a Namespace", zp(made + b"}" + text("func") + global_("os.system") + b"sb"), 'refused global "os.system"'
+    yield "call in a Namespace", zp(made + b"}" + text("x") + call("torch.qint8") + b"sb"), 'refused a call of "torch.qint8"'
+    yield "call of a Namespace", zp(made + b")R"), "refused REDUCE of an object"
+    yield "Namespace of a Namespace", zp(made + b")\x81"), "refused NEWOBJ of an object"
+    yield "SETITEM on a Namespace", zp(made + text("a") + b"Ns"), "SETITEM on an object"
+    yield "APPEND to a Namespace", zp(made + b"Na"), "APPEND to an object"
+    yield "key is a Namespace", zp(b"}" + made + b"Ns"), "a dict key is an object"
+    yield "tensor of a Namespace", zp(tensor(made)), "a tensor of an object, expected a storage"
+    yield "hooks are a Namespace", zp(tensor(tail=b"\x89" + made)), "refused a tensor with backward hooks"
+    yield "metadata is a Namespace", zp(ORDERED + b"}" + text("_metadata") + made + b"sb"), "_metadata is an object"
+    yield "class Namespace as a value", zp(namespace), "refused a function or class as a value"
+
 
 def bombs():
     zp = zip_file
@@ -139,6 +158,7 @@ def bombs():
     million = b"X" + struct.pack("<I", 1 << 20) + b"k" * (1 << 20)
     yield "key of a megabyte", zp(b"}" + million + b"Ns"), "its name has more than 4096 bytes"
     yield "quadratic strings", zp(b"](" + million + b"q\x00" + b"h\x00" * 100000 + b"e"), "MiB beyond the file's own size"
+    yield "a million Namespaces", zp(b"](" + (global_("argparse.Namespace") + b")\x81}b") * 1000000 + b"e"), "MiB beyond"
     name = text("n" * 4000)
     yield "quadratic names", zp(b"}" + name + b"}(" + b"".join(text(str(i)) + b"N" for i in range(50000)) + b"us"), "MiB beyond the file's own size"
     long_list = b"](" + b"N" * 100000 + b"eq\x00"

@@ -5,6 +5,7 @@ usage: test_against_python.py DUMP_CHECKPOINT
 Python is the judge: every expectation below is computed by torch from the live object, none is stored.
 """
 
+import argparse
 import collections
 import hashlib
 import io
@@ -75,6 +76,8 @@ def expected_value(v):
                                    "zero_points": v.q_per_channel_zero_points().tolist(),
                                    "axis": v.q_per_channel_axis()}
         return out
+    if isinstance(v, argparse.Namespace):
+        return None
     if isinstance(v, torch.dtype):
         return str(v).removeprefix("torch.")
     if isinstance(v, (list, tuple)):
@@ -205,17 +208,40 @@ def test_values(suite):
         pass
 
 
+def schedulers(optimizer):
+    """Those of torchvision's training script, alone and one after the other."""
+    lr = torch.optim.lr_scheduler
+    yield "StepLR", lr.StepLR(optimizer, 30)
+    yield "CosineAnnealingLR", lr.CosineAnnealingLR(optimizer, 90, eta_min=1e-5)
+    yield "ExponentialLR", lr.ExponentialLR(optimizer, 0.9)
+    yield "LinearLR", lr.LinearLR(optimizer, start_factor=0.01, total_iters=5)
+    for name, warmup in (("LinearLR", lr.LinearLR), ("ConstantLR", lr.ConstantLR)):
+        first, then = warmup(optimizer, 0.01, total_iters=5), lr.CosineAnnealingLR(optimizer, 90)
+        yield f"SequentialLR of {name}", lr.SequentialLR(optimizer, [first, then], milestones=[5])
+
+
 def test_training_checkpoint(suite):
+    """As torchvision's references/classification/train.py saves them, with its args."""
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU())
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 30)
-    net(torch.randn(2, 3, 8, 8)).sum().backward()
-    optimizer.step()
-    obj = {"model": net.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3, "best": 0.5,
-           "scheduler": {k: v for k, v in scheduler.state_dict().items() if not callable(v)}}
-    for path in both_formats(suite, "training checkpoint", obj):
-        got = suite.dump(path)
-        suite.expect(got["versions"].get("model.1") == 2, "versions below a nested state dict")
+    ema = torch.optim.swa_utils.AveragedModel(net)
+    args = argparse.Namespace(data_path="/data", model="resnet18", lr=0.1, epochs=90, norm_weight_decay=None, gpu=0,
+                              amp=False, lr_steps=[30, 60], opt={"betas": (0.9, 0.999)}, nested=argparse.Namespace(a=1))
+    sgd = {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
+    for kind, options in ((torch.optim.SGD, sgd), (torch.optim.SGD, sgd | {"nesterov": True}),
+                          (torch.optim.AdamW, {"lr": 1e-3, "amsgrad": True}), (torch.optim.RMSprop, {"lr": 0.01})):
+        optimizer = kind(net.parameters(), **options)
+        for name, scheduler in schedulers(optimizer):
+            net(torch.randn(2, 3, 8, 8)).sum().backward()
+            optimizer.step()
+            scheduler.step()
+            obj = {"model": net.state_dict(), "optimizer": optimizer.state_dict(), "lr_scheduler": scheduler.state_dict(),
+                   "epoch": 3, "args": args, "model_ema": ema.state_dict(),
+                   "scaler": {"scale": 65536.0, "growth_factor": 2.0, "growth_interval": 2000, "_growth_tracker": 0}}
+            for path in both_formats(suite, f"training checkpoint, {kind.__name__}, {name}", obj):
+                got = suite.dump(path)
+                suite.expect(got["versions"].get("model.1") == 2, "versions below a nested state dict")
+    for path in both_formats(suite, "args alone", args):
+        pass
 
 
 def strict(suite, what, model, path):

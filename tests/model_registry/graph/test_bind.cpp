@@ -124,6 +124,20 @@ START_TEST(all_lists_are_told_at_once) {
 }
 END_TEST
 
+START_TEST(a_single_tensor_is_no_state_dict) {
+  for (const char* const builder : {"squeezenet1_1", "mnasnet1_0"}) {
+    Checkpoint file;
+    file.entries.push_back({"", {zeros({2, 3}, DType::kFloat32)}});
+    expect_contains(bind_error(file, *network_of(builder)),
+                    "the file holds a single tensor [2, 3], expected a state dict (save "
+                    "model.state_dict())");
+    file.entries.front().first = "weight";
+    const std::string text = bind_error(file, *network_of(builder));
+    ck_assert_msg(text.find("a single tensor") == std::string::npos, "%s", text.c_str());
+  }
+}
+END_TEST
+
 START_TEST(values_that_are_no_tensors_do_not_count) {
   const auto network = network_of("squeezenet1_1");
   Checkpoint file = file_of(*network);
@@ -312,15 +326,49 @@ START_TEST(wrappers_around_all_names_are_taken_off) {
 }
 END_TEST
 
+START_TEST(files_of_training_scripts_are_searched_for_the_network) {
+  const auto network = network_of("mnasnet1_0");
+  for (const std::string prefix :
+       {"model.", "state_dict.", "model_state_dict.", "model.module.", "state_dict.model."}) {
+    Checkpoint file = file_of(*network);
+    add_prefix(file, prefix);
+    for (const char* const name : {"model_ema.module.layers.0.weight", "model_ema.n_averaged",
+                                   "optimizer.state.0.momentum_buffer"})
+      file.entries.push_back({name, {zeros({32}, DType::kFloat32)}});
+    file.entries.insert(file.entries.begin(), {"epoch", {std::int64_t{3}}});
+    expect_bound(file, *network);  // the version of the network is found, too
+    expect_equal(recognise_builder(file), "mnasnet1_0");
+    // What is wrong in it is told, and what lies beside it is not.
+    tensor(file, prefix + "layers.0.weight").sizes = {1};
+    const std::string text = bind_error(file, *network);
+    expect_contains(text, "mnasnet1_0: 1 of another shape: layers.0.weight [1]");
+    ck_assert_msg(text.find("unexpected") == std::string::npos, "%s", text.c_str());
+  }
+  // Of two networks the first name of the list counts; a network at the root is the file's.
+  Checkpoint two = file_of(*network), other = file_of(*network_of("squeezenet1_1"));
+  add_prefix(two, "model.");
+  add_prefix(other, "state_dict.");
+  two.entries.insert(two.entries.begin(), other.entries.begin(), other.entries.end());
+  expect_bound(two, *network);
+  Checkpoint root = file_of(*network);
+  root.entries.push_back({"model.layers.0.weight", {zeros({32}, DType::kFloat32)}});
+  expect_contains(bind_error(root, *network), "1 unexpected: model.layers.0.weight");
+}
+END_TEST
+
 START_TEST(other_wrappers_and_partial_ones_are_refused) {
   const auto network = network_of("squeezenet1_1");
   Checkpoint foreign = file_of(*network);
   add_prefix(foreign, "backbone.");
   expect_contains(bind_error(foreign, *network), "52 unexpected: backbone.features.0.weight");
-  Checkpoint training = file_of(*network);
-  add_prefix(training, "state_dict.");
-  training.entries.push_back({"epoch", {std::int64_t{3}}});
-  expect_contains(bind_error(training, *network), "53 unexpected: state_dict.features.0.weight");
+  expect_contains(bind_error(foreign, *network),
+                  "(all names begin with \"backbone.\": save the state dict of that part, "
+                  "model.backbone.state_dict())");
+  add_prefix(foreign, "model.net.");
+  expect_contains(bind_error(foreign, *network), "all names begin with \"net.backbone.\"");
+  foreign.entries.push_back({"model.head.weight", {zeros({1}, DType::kFloat32)}});
+  const std::string parts = bind_error(foreign, *network);
+  ck_assert_msg(parts.find("all names") == std::string::npos, "%s", parts.c_str());
   Checkpoint half = file_of(*network);
   half.entries.back().first = "module." + half.entries.back().first;
   expect_contains(bind_error(half, *network), "1 missing: classifier.1.bias");
@@ -353,12 +401,14 @@ int main() {
   return run_suite(
       "bind", 60, a_complete_file_binds_in_the_order_of_the_network,
       every_other_float_type_and_absent_counters_are_accepted, all_lists_are_told_at_once,
-      values_that_are_no_tensors_do_not_count, every_architecture_is_recognised,
-      networks_with_almost_the_same_names_are_told_apart,
+      values_that_are_no_tensors_do_not_count, a_single_tensor_is_no_state_dict,
+      every_architecture_is_recognised, networks_with_almost_the_same_names_are_told_apart,
       names_of_published_densenets_are_understood, mnasnet_files_say_which_stem_they_are_for,
       mnasnet_files_of_no_known_version_are_refused, another_architecture_is_named_in_the_hint,
       another_number_of_classes_is_named_in_the_hint,
       a_head_of_another_width_is_no_matter_of_classes, a_vit_file_for_other_images_is_told_so,
-      wrappers_around_all_names_are_taken_off, other_wrappers_and_partial_ones_are_refused,
+      wrappers_around_all_names_are_taken_off,
+      files_of_training_scripts_are_searched_for_the_network,
+      other_wrappers_and_partial_ones_are_refused,
       tensors_of_removed_children_are_accepted_and_not_needed, an_empty_file_is_all_missing);
 }
