@@ -21,6 +21,8 @@ struct Place {
 
 inline constexpr std::string_view kPlainDataHint =
     "only tensors, numbers, strings and ordered dicts are read";
+inline constexpr std::string_view kSavedModuleHint =
+    "the file holds a whole Python model: save model.state_dict() instead";
 inline constexpr std::string_view kDamagedHint =
     "the file is damaged or was not written by torch.save: fetch or save it again";
 

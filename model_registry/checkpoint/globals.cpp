@@ -1,5 +1,6 @@
 #include "model_registry/checkpoint/globals.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace tv::checkpoint {
@@ -66,6 +67,15 @@ int find_global(std::string_view module, std::string_view name) {
   for (std::size_t i = 0; i < kGlobals.size(); ++i)
     if (kGlobals[i].module == module && kGlobals[i].name == name) return static_cast<int>(i);
   return -1;
+}
+
+bool is_module_class(std::string_view module) {
+  // A script's own classes are nearly always its network.
+  constexpr std::string_view kHomes[] = {"torch.nn.modules.",   "torch.nn.parallel.",
+                                         "torchvision.models.", "torchvision.ops.",
+                                         "timm.models.",        "__main__"};
+  return std::ranges::any_of(kHomes,
+                             [&](std::string_view home) { return module.starts_with(home); });
 }
 
 std::string_view storage_class(DType dtype) {

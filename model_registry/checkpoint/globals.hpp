@@ -36,6 +36,9 @@ std::span<const GlobalRow> allowed_globals();
 /// Position in allowed_globals(), or -1.
 int find_global(std::string_view module, std::string_view name);
 
+/// Whether a global that is not allowed tells of a whole model: the class of a module.
+bool is_module_class(std::string_view module);
+
 /// The storage class that torch.save names for a dtype: "FloatStorage".
 std::string_view storage_class(DType dtype);
 

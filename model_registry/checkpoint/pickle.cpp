@@ -223,7 +223,7 @@ Status PickleMachine::op_global() {
   if (row < 0)
     return refuse_here(
         "refused global " + quoted(std::string(parts[0]) + "." + std::string(parts[1])),
-        kPlainDataHint);
+        is_module_class(parts[0]) ? kSavedModuleHint : kPlainDataHint);
   return push(Value::of_object(Kind::kGlobal, static_cast<std::uint64_t>(row)));
 }
 

@@ -9,9 +9,6 @@
 namespace tv::checkpoint {
 namespace {
 
-constexpr std::string_view kSavedModuleHint =
-    "the file holds a whole Python model: save model.state_dict() instead";
-
 bool is_quantized(DType dtype) {
   return dtype == DType::kQInt8 || dtype == DType::kQUInt8 || dtype == DType::kQInt32;
 }

@@ -144,6 +144,19 @@ Error bad_image_size(const ModelRow& row, int image_size, const std::string& why
           std::move(hint)};
 }
 
+// The next sizes below and above that can be built.
+std::string nearest_sizes(const ModelRow& row, int size) {
+  std::string text;
+  for (const int step : {-1, 1}) {
+    int near = size + step;
+    while (near >= 1 && near <= kMaxImageSize && !row.image_size_problem(near).empty())
+      near += step;
+    if (near >= 1 && near <= kMaxImageSize)
+      text += (text.empty() ? "the nearest: " : ", ") + std::to_string(near);
+  }
+  return text;
+}
+
 // Absent where the builder takes images of many sizes, or its default is wanted.
 Result<std::optional<int>> checked_image_size(const ModelRow& row, const BuildOptions& options) {
   const Weights* const weights = options.weights;
@@ -159,7 +172,7 @@ Result<std::optional<int>> checked_image_size(const ModelRow& row, const BuildOp
     return bad_image_size(row, size, ": " + problem,
                           weights && weights->user_defined && !options.image_size
                               ? "it is the crop_size of " + weights->name()
-                              : "");
+                              : nearest_sizes(row, size));
   return std::optional<int>(size);
 }
 

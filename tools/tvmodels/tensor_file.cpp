@@ -25,7 +25,9 @@ Result<TensorView> read_tensor(const std::string& path, DType dtype, std::size_t
     return Error{Code::kInvalidArgument,
                  path + ": expected a " + expected + ", found " +
                      std::string(dtype_name(tensor->dtype)) + " " + shape_text(tensor->sizes),
-                 ""};
+                 tensor->dtype == dtype
+                     ? "reshape it in Python, for one picture x[None]"
+                     : "convert it in Python: x.to(torch." + std::string(dtype_name(dtype)) + ")"};
   return *tensor;
 }
 

@@ -358,9 +358,10 @@ def test_old_files(suite):
         compare(suite, name, judge, path, "legacy" if data[:1] == b"\x80" else "zip")
 
 
-def refused(suite, what, path, want):
+def refused(suite, what, path, want, hint=""):
     got = suite.dump(path)
     suite.expect(not got["ok"] and want in got.get("what", ""), f"{what}: expected {want!r} in {got.get('what')}")
+    suite.expect(hint in got.get("hint", ""), f"{what}: expected {hint!r} in {got.get('hint')}")
 
 
 def test_refused(suite):
@@ -372,7 +373,9 @@ def test_refused(suite):
             refused(suite, f"protocol {protocol}", path, f"protocol {protocol}")
         torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=modern)
         # The legacy format refers to the class by a persistent id, with the source beside it.
-        refused(suite, "a module", path, 'refused global "torch.nn.modules.linear.Linear"')
+        refused(suite, "a module", path, 'refused global "torch.nn.modules.linear.Linear"', "save model.state_dict() instead")
+        torch.save(torchvision.models.squeezenet1_1(), path, _use_new_zipfile_serialization=modern)
+        refused(suite, "a network", path, 'refused global "torchvision.models.squeezenet', "save model.state_dict() instead")
         torch.save({"w": torch.ones(2, dtype=torch.uint16)}, path, _use_new_zipfile_serialization=modern)
         refused(suite, "uint16", path, 'refused global "torch._utils._rebuild_tensor_v3"')
         torch.save({"w": torch.ones(2, dtype=torch.complex64)}, path, _use_new_zipfile_serialization=modern)
@@ -380,7 +383,7 @@ def test_refused(suite):
         torch.save({"w": 2**70}, path, _use_new_zipfile_serialization=modern)
         refused(suite, "2**70", path, "refused an integer of 9 bytes")
         torch.save({"s": {1, 2}}, path, _use_new_zipfile_serialization=modern)
-        refused(suite, "a set", path, 'refused global "__builtin__.set"')
+        refused(suite, "a set", path, 'refused global "__builtin__.set"', "only tensors, numbers")
     torch.jit.save(torch.jit.script(torch.nn.ReLU()), path)
     refused(suite, "TorchScript", path, "refused a TorchScript archive: it is a program")
     torch.save({"w": torch.ones(1).expand(1 << 40)}, path)

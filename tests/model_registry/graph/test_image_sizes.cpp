@@ -63,7 +63,9 @@ END_TEST
 
 START_TEST(vit_needs_whole_patches) {
   expect_refused("vit_b_16", {.image_size = 225},
-                 "vit_b_16: image_size is 225: not a multiple of the patch, 16");
+                 "vit_b_16: image_size is 225: not a multiple of the patch, 16 (the nearest: 224, "
+                 "240)");
+  expect_refused("vit_b_16", {.image_size = 3}, "the patch, 16 (the nearest: 16)");
   expect_refused("vit_b_32", {.image_size = 48}, "not a multiple of the patch, 32");
   expect_refused("vit_h_14", {.image_size = 256}, "not a multiple of the patch, 14");
 }
