@@ -40,6 +40,15 @@ Result<Model> build(const ModelSpec& spec) {
   return get_model(builder, options);
 }
 
+Status check_size(const graph::Network& network, int side) {
+  Result<graph::Graph> graph = network.trace({1, 3, side, side});
+  if (graph) return {};
+  Error error = std::move(graph.error());
+  error.hint += std::string(error.hint.empty() ? "" : "; ") +
+                "with crop-size=0 tvclassify takes the size that the weights are for";
+  return error;
+}
+
 Result<FileBytes> read_weights(const Weights* weights, const ModelSpec& spec,
                                const FetchOptions& fetch, const CancelCheck& cancelled) {
   if (spec.weights_file.empty()) return fetch_weights(*weights, fetch);
@@ -163,9 +172,15 @@ Result<Placement> place(const std::optional<Device>& device, bool int8, Precisio
   return chosen;
 }
 
+Status check_input_size(const ModelSpec& spec, int side) {
+  TV_ASSIGN_OR_RETURN(const Model model, build(spec));
+  return check_size(*model.network, side);
+}
+
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, int warm_up_size) {
   const CancelCheck cancelled = [&fetch] { return fetch.is_cancelled(); };
-  TV_ASSIGN_OR_RETURN(const Model model, build(spec));
+  TV_ASSIGN_OR_RETURN(Model model, build(spec));
+  if (warm_up_size > 0) TV_RETURN_IF_ERROR(check_size(*model.network, warm_up_size));
   // Before the download: without a backend it would be in vain.
   TV_ASSIGN_OR_RETURN(const Placement placement,
                       place(spec.device, model.network->int8(), spec.precision));

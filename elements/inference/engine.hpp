@@ -187,8 +187,13 @@ struct ReadyModel {
   std::chrono::nanoseconds inference{0};
 };
 
-/// fetch (or read) -> parse -> build -> bind -> load, then two inferences at the given input size
-/// as warm-up, the second one measured (0 = none). Blocks; call it off the streaming thread.
+/// Whether the network takes images of side x side pixels. Costs milliseconds, and reads nothing.
+/// Fails: InvalidArgument, naming the sizes that it takes; as get_model().
+Status check_input_size(const ModelSpec& spec, int side);
+
+/// build -> fetch (or read) -> parse -> bind -> load, then two inferences at the given input size
+/// as warm-up, the second one measured (0 = none). A size that the network does not take is found
+/// before anything is read. Blocks; call it off the streaming thread.
 /// `fetch.cancel` ends every step of it, within a second and one inference.
 Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch = {},
                               int warm_up_size = 0);

@@ -103,7 +103,10 @@ Result<std::string> model_key(ModelSpec& spec, int side, const std::string& grou
     add(key, spec.builder);
     add(key, std::to_string(spec.seed));
   }
-  if (!spec.weights_file.empty()) TV_RETURN_IF_ERROR(known_digests().find(spec, cancelled));
+  if (!spec.weights_file.empty()) {
+    TV_RETURN_IF_ERROR(check_input_size(spec, side));
+    TV_RETURN_IF_ERROR(known_digests().find(spec, cancelled));
+  }
   add(key, spec.weights_digest);
   add(key, spec.num_classes ? std::to_string(*spec.num_classes) : "");
   add(key, spec.image_size ? std::to_string(*spec.image_size) : "");

@@ -12,7 +12,8 @@ namespace tv::inference {
 /// or builder and seed; the digest of a local file; classes; device; executor; size of the input;
 /// and the group, a name of the user's. A local file is read for its digest, once as long as it
 /// stays as it is: `spec.file` then holds what was read, `spec.weights_digest` what it is.
-/// Blocks, until `cancelled` at most. Fails: read_file()'s.
+/// Blocks, until `cancelled` at most. Fails: read_file()'s, and before it is read
+/// check_input_size()'s.
 Result<std::string> model_key(ModelSpec& spec, int side, const std::string& group,
                               const CancelCheck& cancelled = {});
 
