@@ -71,6 +71,22 @@ Error in_file(Error error, const std::string& path) {
 
 constexpr std::string_view kLoading = "loading the model";
 
+/// Nobody but the file says how many classes there are.
+bool file_decides_classes(const ModelSpec& spec) {
+  return !spec.model && !spec.weights && !spec.num_classes && !spec.weights_file.empty();
+}
+
+/// The model again, if the file is for another number of classes and fits otherwise.
+Status take_classes(const Checkpoint& checkpoint, const ModelSpec& spec, Model& model) {
+  TV_ASSIGN_OR_RETURN(const auto network, network_of_file(checkpoint, model.network));
+  const int classes = graph::compare(checkpoint, *network).other_num_classes;
+  if (classes == 0) return {};
+  ModelSpec with_classes = spec;
+  with_classes.num_classes = classes;
+  TV_ASSIGN_OR_RETURN(model, build(with_classes));
+  return {};
+}
+
 /// LibTorch for GPUs is a third of a gigabyte: where there can be none it is not opened.
 Status look_for_gpu() {
   const char* const assumed = secure_getenv("TV_ASSUME_GPU");
@@ -205,6 +221,9 @@ Result<ReadyModel> load_model(const ModelSpec& spec, const FetchOptions& fetch, 
     TV_RETURN_IF_ERROR(check_cancelled(cancelled, kLoading));
     TV_ASSIGN_OR_RETURN(const FileBytes file, read_weights(model.weights, spec, fetch, cancelled));
     TV_ASSIGN_OR_RETURN(const Checkpoint checkpoint, read_checkpoint(file, cancelled));
+    if (file_decides_classes(spec))
+      if (Status taken = take_classes(checkpoint, spec, model); !taken)
+        return in_file(std::move(taken.error()), file.path);
     auto network = network_of_file(checkpoint, model.network);
     if (!network) return in_file(std::move(network.error()), file.path);
     auto bound = bind_checkpoint(checkpoint, **network);

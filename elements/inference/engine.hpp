@@ -162,7 +162,8 @@ struct ModelSpec {
   std::string weights_digest = {};
   /// That file, when it has been read; nullptr: load_model() reads it.
   std::shared_ptr<const FileBytes> file = {};
-  std::optional<int> num_classes = {};  ///< default: the entry's own, or 1000
+  /// Default: the entry's own; without one, those of weights_file's head, or 1000.
+  std::optional<int> num_classes = {};
   /// BuildOptions::image_size, of the builders that take images of one size.
   std::optional<int> image_size = {};
   /// Of a quantized builder without weights: BuildOptions::quantize. An entry says it by itself.

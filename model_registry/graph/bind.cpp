@@ -211,7 +211,9 @@ Error misfit_error(const Checkpoint& checkpoint, const Misfit& misfit, const Net
     hint =
         misfit.head + " has " + classes + " classes, the network was built for " +
         std::to_string(network.num_classes()) + ": name the file and its " + classes +
-        " categories in a user-defined entry (docs/user-weights.md) and use that; tvmodels run " +
+        " categories in a user-defined entry (docs/user-weights.md) and use that, or say model=" +
+        network.builder() +
+        " instead of weights, and classes have numbers for names; tvmodels run " +
         "and save take --num-classes " + classes + ", C++ num_classes=" + classes;
   }
   return {Code::kBadCheckpoint, "the tensors do not fit " + network.builder() + ": " + lists, hint};

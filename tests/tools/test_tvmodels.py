@@ -402,7 +402,7 @@ def test_save_for_python(world, tmp_path, source):
         torch.manual_seed(7)
         expected = models.resnet18(num_classes=6).state_dict()
     else:
-        options = ["--weights", "Six_Weights.V1"] if source == "entry" else ["--weights-file", "six.pth", "--num-classes", 6]
+        options = ["--weights", "Six_Weights.V1"] if source == "entry" else ["--weights-file", "six.pth"]
         expected = world.model.state_dict()
     assert world.good("save", "--model", "resnet18", *options, "--output", path) == ""
     state = load(path)
@@ -450,8 +450,8 @@ def test_saved_files_say_the_versions_of_their_modules(world, tmp_path):
     (["--weights", "ResNet18_Weights.DEFAULT", "--offline"], "resnet18-f37072fd.pth"),
     (["--weights", "resnet18", "--offline"], "resnet18-f37072fd.pth"),
     (["--model", "resnet18", "--weights", "V9"], "nearest"),
-    (["--model", "resnet18", "--weights-file", "six.pth"], "fc.weight [6, 512], expected [1000, 512]"),
-    (["--model", "resnet18", "--weights-file", "six.pth"], "--num-classes 6"),
+    (["--model", "resnet18", "--weights-file", "six.pth", "--num-classes", "7"], "fc.weight [6, 512], expected [7, 512]"),
+    (["--model", "resnet18", "--weights-file", "six.pth", "--num-classes", "7"], "--num-classes 6"),
     (["--model", "resnet18", "--weights-file", "none.pth"], "none.pth"),
     (["--model", "resnet18", "--weights", "Six_Weights.V1", "--num-classes", "5"], "6"),
     (["--model", "resnet18", "--weights", "DEFAULT", "--offline"], "resnet18-f37072fd.pth"),

@@ -9,11 +9,14 @@
 #include <limits>
 
 #include "elements/inference/engine.hpp"
+#include "elements/inference/model_source.hpp"
 #include "model_registry/graph/ops.hpp"
 #include "model_registry/graph/passes/passes.hpp"
+#include "model_registry/registry/registry.hpp"
 #include "tests/countdown.hpp"
 #include "tests/model_registry/graph/networks.hpp"
 #include "tests/suite.hpp"
+#include "tests/temp_folder.hpp"
 
 using namespace tv;
 using namespace tv::inference;
@@ -471,6 +474,66 @@ START_TEST(models_load_from_an_application_in_one_call) {
 }
 END_TEST
 
+// Offline nothing is fetched, and the files are not there: another error would say so.
+START_TEST(a_size_that_the_network_does_not_take_is_found_before_the_weights) {
+  setenv("TORCH_HOME", "absent", 1);
+  struct Row {
+    const char *builder, *entry;
+    int side;
+    const char *what, *hint;
+  };
+  for (const Row& row :
+       {Row{"vit_b_16", "ViT_B_16_Weights.IMAGENET1K_V1", 300, "expects images of 224x224",
+            "it was built for images of 224x224; with crop-size=0"},
+        Row{"squeezenet1_1", "SqueezeNet1_1_Weights.IMAGENET1K_V1", 16, "squeezenet1_1: layer ",
+            "the smallest image for squeezenet1_1 is 17x17, this one is 16x16; with "
+            "crop-size=0"}}) {
+    ModelSpec entry{.weights = value_of(get_weight(row.entry))}, file{.builder = row.builder};
+    file.weights_file = "absent/file.pth";
+    FetchOptions offline;
+    offline.offline = true;
+    for (const ModelSpec& spec : {entry, file}) {
+      const auto refused = load_model(spec, offline, row.side);
+      ck_assert(!refused);
+      expect_equal(code_name(refused.error().code), "invalid-argument");
+      expect_contains(refused.error().what, row.what);
+      expect_contains(refused.error().hint, row.hint);
+      expect_equal(check_input_size(spec, row.side).error().text(), refused.error().text());
+      expect_equal(code_name(load_model(spec, offline, 224).error().code), "not-found");
+      expect_ok(check_input_size(spec, 224));
+    }
+    const auto key = model_key(file, row.side, "");
+    ck_assert(!key);
+    expect_equal(code_name(key.error().code), "invalid-argument");
+  }
+}
+END_TEST
+
+START_TEST(a_file_without_an_entry_says_its_classes_itself) {
+  const TempFolder folder;
+  const std::string path = folder.path("three.pth");
+  const auto made = load_model({.builder = "squeezenet1_1", .num_classes = 3, .seed = 3});
+  expect_ok(write_state_dict(path, value_of(made->model->state_dict())));
+  const ModelSpec spec{.builder = "squeezenet1_1", .weights_file = path};
+  const auto found = load_model(spec, {}, 32);
+  expect_ok(found);
+  ck_assert_int_eq(found->network->num_classes(), 3);
+  ck_assert(run(*found->model, {1, 3, 32, 40}) == run(*made->model, {1, 3, 32, 40}));
+  // Who names a number, an entry or another builder means it.
+  ModelSpec four = spec, entry = spec, other = spec;
+  four.num_classes = 4;
+  entry.builder.clear();
+  entry.weights = value_of(get_weight("SqueezeNet1_1_Weights.IMAGENET1K_V1"));
+  other.builder = "squeezenet1_0";
+  for (const ModelSpec& wrong : {four, entry, other}) {
+    const auto refused = load_model(wrong);
+    ck_assert(!refused);
+    expect_equal(code_name(refused.error().code), "bad-checkpoint");
+    expect_contains(refused.error().what, path);
+  }
+}
+END_TEST
+
 int main() {
   setenv("CK_FORK", "no", 1);
   return run_suite(
@@ -483,5 +546,7 @@ int main() {
       int8_models_run_on_the_cpu_unasked,
       Loop{loading_asks_whether_to_go_on, static_cast<int>(std::size(kLoads))},
       Loop{preparing_asks_whether_to_go_on_and_leaves_nothing, static_cast<int>(std::size(kLoads))},
-      a_shape_that_does_not_fit_is_not_prepared, models_load_from_an_application_in_one_call);
+      a_shape_that_does_not_fit_is_not_prepared,
+      a_size_that_the_network_does_not_take_is_found_before_the_weights,
+      a_file_without_an_entry_says_its_classes_itself, models_load_from_an_application_in_one_call);
 }
