@@ -18,6 +18,8 @@
 namespace tv::hub {
 namespace {
 
+constexpr std::size_t kSha256Digits = 64;
+
 // What every message about one entry needs.
 struct Entry {
   const Weights& weights;
@@ -28,7 +30,9 @@ struct Entry {
   std::string path;    // folder/file
 
   std::string expected() const {
-    return weights.sha256.empty() ? "any sha256" : "sha256 " + std::string(weights.sha256);
+    if (weights.sha256.empty()) return "any sha256";
+    return (weights.sha256.size() == kSha256Digits ? "sha256 " : "sha256 beginning with ") +
+           std::string(weights.sha256);
   }
   std::string by_hand() const {
     return "the file can be put by hand at " + path + ", expected " + expected();

@@ -62,10 +62,11 @@ int check_digest(const FileBytes& file, const Weights& weights) {
                 expected.size() == 64 ? "matches" : "matches the known digits " + expected),
            kOk;
   line("digest", "does not match");
-  return report({Code::kBadDigest,
-                 file.path + " is not the file of " + weights.name() + ": found sha256 " +
-                     file.sha256 + ", expected " + expected,
-                 "tvmodels fetch " + weights.name()});
+  return report(
+      {Code::kBadDigest,
+       file.path + " is not the file of " + weights.name() + ": found sha256 " + file.sha256 +
+           (expected.size() == 64 ? ", expected " : ", expected one beginning with ") + expected,
+       "tvmodels fetch " + weights.name()});
 }
 
 // An error names the first five.

@@ -223,6 +223,7 @@ def test_wrong_file_and_a_wrong_answer(hub, digits):
     for word in (hashlib.sha256(b"wrong").hexdigest(), hashlib.sha256(BODY[::-1]).hexdigest(), SHA[:digits], "5 bytes",
                  f"{len(BODY)} bytes", hub.url, hub.name + ".bad"):
         assert word in result["what"], (word, result)
+    assert (f"expected sha256 beginning with {SHA[:8]}" in result["what"]) == (digits == 8), result
     assert str(hub.path) in result["hint"]
     assert hub.hits == 1 and hub.files() == [hub.name + ".bad"]
     assert (hub.folder / (hub.name + ".bad")).read_bytes() == b"wrong"
