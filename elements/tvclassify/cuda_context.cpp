@@ -1,9 +1,5 @@
 #include "elements/tvclassify/cuda_context.hpp"
 
-#include <gst/cuda/gstcudabufferpool.h>
-#include <gst/cuda/gstcudacontext.h>
-#include <gst/cuda/gstcudamemory.h>
-#include <gst/cuda/gstcudautils.h>
 #include <gst/video/video.h>
 
 #include <mutex>
@@ -13,6 +9,7 @@
 #include "elements/common/gst_ptr.hpp"
 #include "elements/common/log.hpp"
 #include "elements/tvclassify/cuda_driver.hpp"
+#include "elements/tvclassify/gst_cuda.hpp"
 #include "elements/tvclassify/pinned_allocator.hpp"
 
 namespace tv {
@@ -28,13 +25,13 @@ using ContextRef = std::unique_ptr<GstCudaContext, Unref>;
 using PoolRef = std::unique_ptr<GstBufferPool, Unref>;
 
 ContextRef another(const ContextRef& context) {
-  return ContextRef(context ? GST_CUDA_CONTEXT(gst_object_ref(context.get())) : nullptr);
+  return ContextRef(context ? referenced(context.get()) : nullptr);
 }
 
 /// What LibTorch uses, for others.
 ContextRef wrap_primary(int device) {
   CUcontext const primary = primary_context(device);
-  return ContextRef(primary ? gst_cuda_context_new_wrapped(primary, device) : nullptr);
+  return ContextRef(primary ? gst_cuda()->cuda_context_new_wrapped(primary, device) : nullptr);
 }
 
 bool is_cuda(GstContext* context) {
@@ -67,8 +64,8 @@ bool propose_cuda_pool(GstQuery* query, GstCaps* caps, const GstVideoInfo& info,
   guint size = static_cast<guint>(GST_VIDEO_INFO_SIZE(&info)), min = depth, max = 0;
   const bool named = gst_query_get_n_allocation_pools(query) > 0;
   if (named) gst_query_parse_nth_allocation_pool(query, 0, nullptr, nullptr, &min, &max);
-  gst_cuda_memory_init_once();  // the pool looks for its allocator by name
-  const PoolRef pool(gst_cuda_buffer_pool_new(context));
+  gst_cuda()->cuda_memory_init_once();  // the pool looks for its allocator by name
+  const PoolRef pool(gst_cuda()->cuda_buffer_pool_new(context));
   if (!pool) return false;
   GstStructure* config = gst_buffer_pool_get_config(pool.get());
   gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
@@ -129,7 +126,7 @@ struct CudaContext::State {
     ContextRef made = get(device);
     if (!made) return made;
     GST_INFO_OBJECT(element, "offers the primary context of GPU %d to the pipeline", device);
-    GstContext* const told = gst_context_new_cuda_context(made.get());
+    GstContext* const told = gst_cuda()->context_new_cuda_context(made.get());
     gst_element_set_context(element, told);
     gst_element_post_message(element, gst_message_new_have_context(GST_OBJECT(element), told));
     return made;
@@ -145,7 +142,7 @@ CudaContext::~CudaContext() = default;
 void CudaContext::take(GstElement* element, GstContext* context, int device) {
   if (!context || !is_cuda(context) || state_->get(device)) return;
   GstCudaContext* found = nullptr;
-  if (gst_cuda_handle_set_context(element, context, device, &found))
+  if (gst_cuda()->cuda_handle_set_context(element, context, device, &found))
     state_->set(ContextRef(found), device);
 }
 
@@ -164,7 +161,7 @@ bool CudaContext::answer(GstElement* element, GstQuery* query, int device) {
   gst_query_parse_context_type(query, &type);
   if (!type || std::string_view(type) != GST_CUDA_CONTEXT_TYPE || !cuda_driver()) return false;
   const ContextRef context = state_->make(element, device);
-  return context && gst_cuda_handle_context_query(element, query, context.get());
+  return context && gst_cuda()->cuda_handle_context_query(element, query, context.get());
 }
 
 void CudaContext::drop() {

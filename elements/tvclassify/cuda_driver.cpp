@@ -1,13 +1,13 @@
 #include "elements/tvclassify/cuda_driver.hpp"
 
 #include <dlfcn.h>
-#include <gst/cuda/gstcudaloader.h>
 
 #include <map>
 #include <mutex>
 #include <type_traits>
 
 #include "elements/common/log.hpp"
+#include "elements/tvclassify/gst_cuda.hpp"
 
 namespace tv {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 // Every driver since CUDA 4 has all of these.
 const CudaDriver* open_driver() {
   // Without it, functions of GStreamer's CUDA library abort.
-  if (!gst_cuda_load_library()) return nullptr;
+  if (!gst_cuda() || !gst_cuda()->cuda_load_library()) return nullptr;
   void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   if (!library) return nullptr;
   static CudaDriver driver;
@@ -77,6 +77,10 @@ CUcontext primary_context(int device) {
     context = nullptr;
   }
   return context;
+}
+
+CUcontext handle_of(GstCudaContext* context) {
+  return static_cast<CUcontext>(gst_cuda()->cuda_context_get_handle(context));
 }
 
 int device_of(GstCudaContext* context) {

@@ -41,13 +41,20 @@ const CudaDriver* cuda_driver();
 /// Kept for the rest of the process, as LibTorch keeps it. Thread-safe.
 CUcontext primary_context(int device);
 
+/// Of a context of GStreamer's. Needs a driver.
+CUcontext handle_of(GstCudaContext* context);
+
+/// A new reference.
+inline GstCudaContext* referenced(GstCudaContext* context) {
+  return static_cast<GstCudaContext*>(gst_object_ref(context));
+}
+
 /// A context that is current as long as the object lives; false: it cannot be. Needs a driver.
 class CurrentContext {
  public:
   explicit CurrentContext(CUcontext context)
       : pushed_(cuda_driver()->push(context) == CUDA_SUCCESS) {}
-  explicit CurrentContext(GstCudaContext* context)
-      : CurrentContext(static_cast<CUcontext>(gst_cuda_context_get_handle(context))) {}
+  explicit CurrentContext(GstCudaContext* context) : CurrentContext(handle_of(context)) {}
   ~CurrentContext() {
     CUcontext popped = nullptr;
     if (pushed_) cuda_driver()->pop(&popped);

@@ -1,10 +1,6 @@
 #include "elements/tvclassify/cuda_memory.hpp"
 
 #include <cuda.h>
-#include <gst/cuda/gstcudamemory.h>
-#if GST_CHECK_VERSION(1, 24, 0)
-#include <gst/cuda/gstcudastream.h>
-#endif
 
 #include <algorithm>
 #include <cstdint>
@@ -18,6 +14,7 @@
 #include "elements/tvclassify/cuda_driver.hpp"
 #include "elements/tvclassify/cuda_peer.hpp"
 #include "elements/tvclassify/frame.hpp"
+#include "elements/tvclassify/gst_cuda.hpp"
 
 namespace tv {
 namespace {
@@ -34,8 +31,7 @@ Error failed(const std::string& step, CUresult result) {
 /// An event in the context of the memory whose writes it follows.
 class Event {
  public:
-  Event(GstCudaContext* context, CUevent event)
-      : context_(GST_CUDA_CONTEXT(gst_object_ref(context))), event_(event) {}
+  Event(GstCudaContext* context, CUevent event) : context_(referenced(context)), event_(event) {}
   ~Event() {
     {
       const CurrentContext current(context_);
@@ -56,8 +52,8 @@ class Event {
 /// The stream that writes the memory; nullptr: none, it is written when the buffer arrives.
 CUstream stream_of([[maybe_unused]] GstCudaMemory* memory) {
 #if GST_CHECK_VERSION(1, 24, 0)
-  GstCudaStream* const stream = gst_cuda_memory_get_stream(memory);
-  return stream ? gst_cuda_stream_get_handle(stream) : nullptr;
+  GstCudaStream* const stream = gst_cuda()->cuda_memory_get_stream(memory);
+  return stream ? gst_cuda()->cuda_stream_get_handle(stream) : nullptr;
 #else
   // Every element of GStreamer 1.22 waits for its stream before it pushes: the memory has none.
   return nullptr;
@@ -86,7 +82,7 @@ Result<std::unique_ptr<Event>> record_written(GstCudaMemory* memory) {
 bool is_readable(const GstCudaMemory* memory, const void* address, int device) {
   CUcontext const ours = primary_context(device);
   if (!ours) return false;
-  if (gst_cuda_context_get_handle(memory->context) == ours) return true;
+  if (handle_of(memory->context) == ours) return true;
   const CurrentContext current(ours);
   if (!current) return false;
   CUdeviceptr there = 0;
@@ -126,7 +122,10 @@ void add_cuda_caps(GstCaps* caps, const char* size) {
 std::optional<CudaPlace> cuda_place(GstBuffer* buffer) {
   if (gst_buffer_n_memory(buffer) != 1) return std::nullopt;
   GstMemory* const memory = gst_buffer_peek_memory(buffer, 0);
-  if (!gst_is_cuda_memory(memory)) return std::nullopt;
+  // By name first: whoever made such memory has opened the library.
+  if (!gst_memory_is_type(memory, GST_CUDA_MEMORY_TYPE_NAME) || !gst_cuda() ||
+      !gst_cuda()->is_cuda_memory(memory))
+    return std::nullopt;
   const GstCudaMemory* const cuda = GST_CUDA_MEMORY_CAST(memory);
   return CudaPlace{.device = device_of(cuda->context), .layout = &cuda->info};
 }
@@ -145,8 +144,7 @@ struct CudaFrames::State {
     TV_ASSIGN_OR_RETURN(PeerCopy copy,
                         copies->copy({.at = reinterpret_cast<CUdeviceptr>(bytes.data()),
                                       .bytes = bytes.size(),
-                                      .context = static_cast<CUcontext>(
-                                          gst_cuda_context_get_handle(memory->context)),
+                                      .context = handle_of(memory->context),
                                       .device = from,
                                       .written = held->written ? held->written->get() : nullptr,
                                       .owner = held}));

@@ -47,7 +47,7 @@ GstMemory* alloc(GstAllocator* allocator, gsize size, GstAllocationParams* param
     GST_DEBUG("no pinned memory of %" G_GSIZE_FORMAT " bytes", whole);
     return gst_allocator_alloc(nullptr, size, params);
   }
-  auto* const block = new Block{GST_CUDA_CONTEXT(gst_object_ref(context)), data};
+  auto* const block = new Block{referenced(context), data};
   return gst_memory_new_wrapped(params->flags, data, whole, params->prefix, size, block,
                                 free_block);
 }
@@ -73,7 +73,7 @@ namespace tv {
 
 GstAllocator* new_pinned_allocator(GstCudaContext* context) {
   auto* const made = g_object_new(tv_pinned_allocator_get_type(), nullptr);
-  reinterpret_cast<TvPinnedAllocator*>(made)->context = GST_CUDA_CONTEXT(gst_object_ref(context));
+  reinterpret_cast<TvPinnedAllocator*>(made)->context = referenced(context);
   return GST_ALLOCATOR(gst_object_ref_sink(made));
 }
 
