@@ -140,7 +140,7 @@ CudaContext::CudaContext() : state_(std::make_unique<State>()) {}
 CudaContext::~CudaContext() = default;
 
 void CudaContext::take(GstElement* element, GstContext* context, int device) {
-  if (!context || !is_cuda(context) || state_->get(device)) return;
+  if (!context || !is_cuda(context) || !gst_cuda() || state_->get(device)) return;
   GstCudaContext* found = nullptr;
   if (gst_cuda()->cuda_handle_set_context(element, context, device, &found))
     state_->set(ContextRef(found), device);

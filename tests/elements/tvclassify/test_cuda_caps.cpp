@@ -123,6 +123,10 @@ START_TEST(a_named_gpu_without_a_driver_is_one_error) {
   Bench bench(kStub, "");
   bench.set_state(GST_STATE_NULL);
   g_object_set(bench.element(), "device", "cuda:3", nullptr);
+  // Not even GStreamer's library for CUDA is needed to say so.
+  GstContext* const context = gst_context_new("gst.cuda.context", TRUE);
+  gst_element_set_context(bench.element(), context);
+  gst_context_unref(context);
   ck_assert_int_eq(gst_element_set_state(bench.element(), GST_STATE_READY),
                    GST_STATE_CHANGE_SUCCESS);
   ck_assert_int_eq(gst_element_set_state(bench.element(), GST_STATE_PAUSED),
