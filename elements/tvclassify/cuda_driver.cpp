@@ -60,6 +60,11 @@ const CudaDriver* cuda_driver() {
   return kDriver;
 }
 
+Error driver_failed(const std::string& step, CUresult result) {
+  return {Code::kDevice, step + ": error " + std::to_string(static_cast<int>(result)),
+          "see what nvidia-smi and GST_DEBUG=cuda*:5 say"};
+}
+
 CUcontext primary_context(int device) {
   struct Kept {
     std::mutex mutex;

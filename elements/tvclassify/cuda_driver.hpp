@@ -6,6 +6,9 @@
 #include <gst/cuda/gstcudacontext.h>
 
 #include <cstddef>
+#include <string>
+
+#include "model_registry/error.hpp"
 
 namespace tv {
 
@@ -36,6 +39,9 @@ struct CudaDriver {
 /// Opened with the first call, never closed; nullptr where there is no driver, or one that
 /// GStreamer cannot use. Thread-safe.
 const CudaDriver* cuda_driver();
+
+/// Device: what one of its functions answered to `step`.
+Error driver_failed(const std::string& step, CUresult result);
 
 /// The context that LibTorch, and all of CUDA's runtime, uses on a GPU; nullptr: it cannot be had.
 /// Kept for the rest of the process, as LibTorch keeps it. Thread-safe.

@@ -23,11 +23,6 @@ namespace {
 constexpr const char* kFormats =
     "{ NV12, P010_10LE, I420, Y444, RGB, BGR, RGBA, BGRA, RGBx, BGRx, RGBP }";
 
-Error failed(const std::string& step, CUresult result) {
-  return {Code::kDevice, step + ": error " + std::to_string(static_cast<int>(result)),
-          "see what nvidia-smi and GST_DEBUG=cuda*:5 say"};
-}
-
 /// An event in the context of the memory whose writes it follows.
 class Event {
  public:
@@ -70,10 +65,10 @@ Result<std::unique_ptr<Event>> record_written(GstCudaMemory* memory) {
   CUevent event = nullptr;
   if (const CUresult result = driver.create_event(&event, CU_EVENT_DISABLE_TIMING);
       result != CUDA_SUCCESS)
-    return failed("making an event for the frame's memory", result);
+    return driver_failed("making an event for the frame's memory", result);
   auto owned = std::make_unique<Event>(memory->context, event);
   if (const CUresult result = driver.record_event(event, stream); result != CUDA_SUCCESS)
-    return failed("recording an event behind the frame's writes", result);
+    return driver_failed("recording an event behind the frame's writes", result);
   return owned;
 }
 

@@ -9,10 +9,6 @@
 namespace tv {
 namespace {
 
-Error failed(const std::string& step, CUresult result) {
-  return {Code::kDevice, step + ": error " + std::to_string(static_cast<int>(result)),
-          "see what nvidia-smi says"};
-}
 Error lost(int device) {
   return {Code::kDevice, "the primary context of GPU " + std::to_string(device) + " is lost", ""};
 }
@@ -51,7 +47,7 @@ Result<std::shared_ptr<PeerCopies>> PeerCopies::make(int device) {
   // Non-blocking: others wait for the legacy default stream, and it for them.
   if (const CUresult result = cuda_driver()->create_stream(&stream, CU_STREAM_NON_BLOCKING);
       result != CUDA_SUCCESS)
-    return failed("making a stream for copies of frames", result);
+    return driver_failed("making a stream for copies of frames", result);
   return std::make_shared<PeerCopies>(Private{}, device, context, stream);
 }
 
@@ -84,15 +80,15 @@ Result<PeerCopies::Block> PeerCopies::make_block(std::size_t bytes) {
   const CudaDriver& driver = *cuda_driver();
   Block block{.bytes = bytes};
   if (const CUresult result = driver.alloc(&block.at, bytes); result != CUDA_SUCCESS)
-    return failed("memory for a copy of a frame of " + std::to_string(bytes) + " bytes on GPU " +
-                      std::to_string(device_),
-                  result);
+    return driver_failed("memory for a copy of a frame of " + std::to_string(bytes) +
+                             " bytes on GPU " + std::to_string(device_),
+                         result);
   // Whoever waits for it sleeps.
   if (const CUresult result =
           driver.create_event(&block.written, CU_EVENT_DISABLE_TIMING | CU_EVENT_BLOCKING_SYNC);
       result != CUDA_SUCCESS) {
     driver.free(block.at);
-    return failed("making an event for a copy of a frame", result);
+    return driver_failed("making an event for a copy of a frame", result);
   }
   return block;
 }
@@ -155,17 +151,17 @@ Result<PeerCopy> PeerCopies::copy(const PeerSource& source) {
   if (source.written)
     if (const CUresult result = driver.wait_event(stream_, source.written, 0);
         result != CUDA_SUCCESS)
-      return failed("waiting for what writes a frame on GPU " + std::to_string(source.device),
-                    result);
+      return driver_failed(
+          "waiting for what writes a frame on GPU " + std::to_string(source.device), result);
   if (const CUresult result =
           driver.copy_peer(block.at, context_, source.at, source.context, source.bytes, stream_);
       result != CUDA_SUCCESS)
-    return failed("copying a frame of GPU " + std::to_string(source.device) + " to GPU " +
-                      std::to_string(device_),
-                  result);
+    return driver_failed("copying a frame of GPU " + std::to_string(source.device) + " to GPU " +
+                             std::to_string(device_),
+                         result);
   // Fails after an error alone that ended the context, in which nothing is copied any longer.
   if (const CUresult result = driver.record_event(block.written, stream_); result != CUDA_SUCCESS)
-    return failed("recording an event behind a copy of a frame", result);
+    return driver_failed("recording an event behind a copy of a frame", result);
   return PeerCopy{.at = block.at, .written = block.written, .owner = std::move(lease)};
 }
 

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "elements/inference/engine.hpp"
+#include "elements/inference/no_thread.hpp"
 #include "elements/tvclassify/frame.hpp"
 #include "elements/tvclassify/prepare.hpp"
 #include "model_registry/registry/registry.hpp"
@@ -125,13 +126,6 @@ class Progress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-Error no_thread(const std::system_error& error) {
-  return {Code::kUnavailable,
-          std::string("cannot start a thread that decodes pictures: ") + error.code().message(),
-          "there are too many threads or too little memory: end other programs, or raise the limit "
-          "(ulimit -u, the container's limit of processes)"};
-}
-
 Result<Counts> evaluate(const Weights& weights, const inference::ReadyModel& ready,
                         const std::vector<Sample>& samples, std::size_t batch_size) {
   const auto batch_at = [&](std::size_t first) {
@@ -142,7 +136,7 @@ Result<Counts> evaluate(const Weights& weights, const inference::ReadyModel& rea
       return std::async(std::launch::async,
                         [&, first] { return load_batch(batch_at(first), weights.preset); });
     } catch (const std::system_error& error) {
-      return no_thread(error);
+      return inference::no_thread("that decodes pictures", error);
     }
   };
   const std::int64_t side = weights.preset.crop_size;
