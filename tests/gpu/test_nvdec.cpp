@@ -10,8 +10,7 @@
 
 #include "elements/tvclassify/cuda_driver.hpp"
 #include "tests/gpu/classified.hpp"
-#include "tests/gpu/pcm_stream.hpp"
-#include "tests/gpu/pipeline.hpp"
+#include "tests/gpu/play_pcm.hpp"
 
 using namespace tv;
 using namespace tv::test;
@@ -24,18 +23,9 @@ constexpr const char* kClassify =
     "fakesink async=false";
 
 void decode_on_the_gpu(int width, int height, Collected& into) {
-  Pipeline pipeline(
-      std::string("appsrc name=in format=time caps=video/x-h264,stream-format=byte-stream,"
-                  "alignment=au,framerate=30/1 ! h264parse ! nvh264dec ! "
-                  "video/x-raw(memory:CUDAMemory) ! ") +
-      kClassify);
+  Pipeline pipeline(kPcmSource + "nvh264dec ! video/x-raw(memory:CUDAMemory) ! " + kClassify);
   pipeline.probe("classify", collect, &into);
-  std::vector<BufferRef> units;
-  for (unsigned i = 0; i < kFrames; ++i)
-    units.push_back(buffer_of(pcm_access_unit(pcm_noise(width, height, i), i)));
-  pipeline.play();
-  feed(pipeline.element("in"), std::move(units));
-  pipeline.wait_for_end("nvh264dec");
+  play_pcm(pipeline, "nvh264dec", width, height, kFrames);
 }
 
 /// The same picture as GStreamer lays out NV12 in system memory.

@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/gpu/pcm_stream.hpp"
-#include "tests/gpu/pipeline.hpp"
+#include "tests/gpu/play_pcm.hpp"
 
 using namespace tv;
 using namespace tv::test;
@@ -58,18 +57,10 @@ constexpr Size kSizes[] = {{320, 240}, {318, 238}, {66, 50}};
 START_TEST(pictures_come_out_as_they_went_in) {
   const auto [width, height] = kSizes[static_cast<std::size_t>(_i) % std::size(kSizes)];
   const std::string decoder = decoders()[static_cast<std::size_t>(_i) / std::size(kSizes)];
-  Pipeline pipeline(
-      "appsrc name=in format=time caps=video/x-h264,stream-format=byte-stream,alignment=au,"
-      "framerate=30/1 ! h264parse ! " +
-      decoder + " name=decoder ! fakesink");
+  Pipeline pipeline(kPcmSource + decoder + " name=decoder ! fakesink");
   Decoded decoded;
   pipeline.probe("decoder", read_picture, &decoded);
-  std::vector<BufferRef> units;
-  for (unsigned i = 0; i < kFrames; ++i)
-    units.push_back(buffer_of(pcm_access_unit(pcm_noise(width, height, i), i)));
-  pipeline.play();
-  feed(pipeline.element("in"), std::move(units));
-  pipeline.wait_for_end(decoder);
+  play_pcm(pipeline, decoder, width, height, kFrames);
   ck_assert_uint_eq(decoded.pictures.size(), kFrames);
   for (unsigned i = 0; i < kFrames; ++i) {
     const PcmPicture expected = pcm_noise(width, height, i);

@@ -128,6 +128,7 @@ void infer(int side) {
     all.changed.wait(lock, [&] { return !held() || all.released > 0; });
     if (held()) --all.released;
   }
+  // An inference takes time, at random: who mixes up frames is found out. Nobody waits by it.
   if (delay > 0) std::this_thread::sleep_for(std::chrono::microseconds(delay));
 }
 

@@ -4,6 +4,9 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/conv2d.h>
 
+#include <cstdint>
+#include <type_traits>
+
 #include "elements/inference/backend_cuda/layer_math.hpp"
 #include "elements/inference/backend_cuda/layer_ops.hpp"
 
@@ -70,25 +73,27 @@ class HostOps final : public LayerOps {
   static bool dense(const at::Tensor& x) {
     return x.dim() == 4 ? x.is_contiguous(at::MemoryFormat::ChannelsLast) : x.is_contiguous();
   }
-  /// As the kernel chooses.
+  /// As the kernels choose: `step` of as many numbers as one access has, or of one.
+  template <typename T, typename Launch, typename F>
+  static void by_pack(const Launch& launch, F&& step) {
+    constexpr int kWide = 16 / sizeof(T);
+    if (launch.channels % kWide == 0)
+      for (std::int64_t i = 0; i < launch.elements; i += kWide)
+        step(std::integral_constant<int, kWide>(), i);
+    else
+      for (std::int64_t i = 0; i < launch.elements; ++i) step(std::integral_constant<int, 1>(), i);
+  }
   template <typename T>
   static void run(const AffineLaunch& launch) {
-    constexpr int kWide = 16 / sizeof(T);
-    if (launch.channels % kWide == 0)
-      for (std::int64_t i = 0; i < launch.elements; i += kWide)
-        tv::inference::affine<T, kWide>(launch, i);
-    else
-      for (std::int64_t i = 0; i < launch.elements; ++i) tv::inference::affine<T, 1>(launch, i);
+    by_pack<T>(launch, [&](auto width, std::int64_t i) {
+      tv::inference::affine<T, decltype(width)::value>(launch, i);
+    });
   }
-
   template <typename T>
   static void pool(const PoolLaunch& launch) {
-    constexpr int kWide = 16 / sizeof(T);
-    if (launch.channels % kWide == 0)
-      for (std::int64_t i = 0; i < launch.elements; i += kWide)
-        tv::inference::max_pool<T, kWide>(launch, i);
-    else
-      for (std::int64_t i = 0; i < launch.elements; ++i) tv::inference::max_pool<T, 1>(launch, i);
+    by_pack<T>(launch, [&](auto width, std::int64_t i) {
+      tv::inference::max_pool<T, decltype(width)::value>(launch, i);
+    });
   }
 
   const bool fused_;

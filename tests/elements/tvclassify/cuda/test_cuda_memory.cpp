@@ -141,11 +141,18 @@ static constexpr const char* kFormats[] = {
 // clang-format on
 
 // Whatever the GPU's rows are padded to, no copy is made, and the video leaves in the same memory.
+static bool is_rgb(const std::string& format) {
+  return format[0] == 'R' || format[0] == 'B';
+}
+/// Of one colour's frames. Full range: luma is the grey that it shows.
+static std::string coloured_caps(const std::string& format) {
+  return cuda_caps(format.c_str(), 66, 50) + (is_rgb(format) ? "" : ",colorimetry=1:4:0:0");
+}
+
 START_TEST(frames_are_read_where_they_lie) {
   const std::string format = kFormats[_i];
-  // Full range: luma is the grey that it shows.
-  const bool rgb = format[0] == 'R' || format[0] == 'B';
-  const std::string caps = cuda_caps(format.c_str(), 66, 50) + (rgb ? "" : ",colorimetry=1:4:0:0");
+  const bool rgb = is_rgb(format);
+  const std::string caps = coloured_caps(format);
   Bench bench(kModel + "device=cuda", caps);
   Gpu gpu(primary(0));
   BufferRef frame = gpu.frame(caps, 100, 200);
@@ -251,8 +258,8 @@ static constexpr Elsewhere kElsewhere[] = {{"another GPU", 1, 0}, {"a context ap
 START_TEST(frames_elsewhere_are_copied_between_gpus) {
   const std::string format = kFormats[static_cast<std::size_t>(_i) / 2];
   const Elsewhere& where = kElsewhere[_i % 2];
-  const bool rgb = format[0] == 'R' || format[0] == 'B';
-  const std::string caps = cuda_caps(format.c_str(), 66, 50) + (rgb ? "" : ",colorimetry=1:4:0:0");
+  const bool rgb = is_rgb(format);
+  const std::string caps = coloured_caps(format);
   fake_cuda()->isolate(where.isolate);
   fake_cuda()->be_lazy(1);
   Bench bench(kModel + "device=cuda:0", caps);
